@@ -1,0 +1,1 @@
+"""Which part matters: one file per question, one entry per row."""

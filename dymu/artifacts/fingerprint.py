@@ -1,0 +1,108 @@
+"""Canonical form and digest of frozen values.
+
+Only what is part of a result's identity has a canonical form. Places (paths, devices, worker counts,
+trackers) do not, and are refused with a word on where they belong.
+"""
+
+import dataclasses
+import hashlib
+import importlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from dymu.artifacts.config import is_config
+from dymu.errors import SpecError
+
+DIGEST_LENGTH = 16  # 64 bits: a store of a million artifacts collides with probability 3e-8.
+TYPE_KEY = "type"
+
+
+def canonical(value: Any) -> Any:
+    """A JSON value that is equal for equal inputs, on every machine and in every process.
+
+    Raises:
+        SpecError: For a value that has no canonical form.
+    """
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise SpecError(f"{value!r} cannot be part of an address; use None for 'not set'.")
+        return value + 0.0  # -0.0 and 0.0 are one address
+    if isinstance(value, tuple):
+        return [canonical(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): canonical(value[key]) for key in sorted(value)}
+    if is_config(value):
+        return {TYPE_KEY: _type_name(type(value)), **dict(_canonical_fields(value))}
+    raise SpecError(_no_canonical_form(value))
+
+
+def digest(value: Any) -> str:
+    """Hexadecimal digest of the canonical form; the same in every process."""
+    text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def rebuild(form: Any) -> Any:
+    """The frozen value that a canonical form came from.
+
+    Only classes below ``dymu.`` are looked up; nothing is executed that the form could name.
+
+    Raises:
+        SpecError: If the form names a class that is not a config of dymu, or no longer fits it.
+    """
+    if isinstance(form, list):
+        return tuple(rebuild(item) for item in form)
+    if not isinstance(form, dict):
+        return form
+    if TYPE_KEY not in form:
+        return {key: rebuild(item) for key, item in form.items()}
+    module_name, _, class_name = str(form[TYPE_KEY]).rpartition(".")
+    if not module_name.startswith("dymu."):
+        raise SpecError(f"{form[TYPE_KEY]!r} is not a class of dymu; the record cannot be rebuilt.")
+    cls = getattr(importlib.import_module(module_name), class_name, None)
+    if cls is None or not hasattr(cls, "__pydantic_validator__"):
+        raise SpecError(f"{form[TYPE_KEY]!r} is not a config class of this version of dymu.")
+    return cls(**{key: rebuild(item) for key, item in form.items() if key != TYPE_KEY})
+
+
+def differences(left: Any, right: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Fields in which two canonical forms differ, as (dotted path, left, right); absent is ``None``."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in sorted({*left, *right}):
+            below = f"{path}.{key}" if path else key
+            yield from differences(left.get(key), right.get(key), below)
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for index, (a, b) in enumerate(zip(left, right, strict=True)):
+            yield from differences(a, b, f"{path}[{index}]")
+    elif left != right:
+        yield path, left, right
+
+
+def _canonical_fields(value: Any) -> Iterator[tuple[str, Any]]:
+    for field in dataclasses.fields(value):
+        item = getattr(value, field.name)
+        if "absent_means" in field.metadata and item == field.metadata["absent_means"]:
+            continue
+        yield field.name, canonical(item)
+
+
+def _type_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _no_canonical_form(value: object) -> str:
+    kind = type(value).__name__
+    if isinstance(value, PurePath):
+        return f"a path ({value}) says where something is, not what it is; it belongs in RunContext."
+    if callable(value):
+        return f"a callable ({kind}) has no canonical form; use a config class with a method instead."
+    if isinstance(value, list | set | dict):
+        return f"a {kind} can change; write a tuple."
+    return f"{kind} has no canonical form; devices, trackers and worker counts belong in RunContext."

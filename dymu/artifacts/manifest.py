@@ -1,0 +1,99 @@
+"""A manifest: which addresses a study expects, so that reports need neither torch nor the study's code."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dymu.errors import StoreError
+
+MANIFEST_FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestArm:
+    """One arm of a study.
+
+    Attributes:
+        name: Stable identifier; the baseline's is ``baseline``.
+        label: As printed.
+        source: Where the paper prints the row.
+        paper: The paper's values by record value name.
+        changes: Canonical forms of the changes against the baseline, by dotted path.
+        claims: Canonical forms of the claims (``dymu.spec.ablation.Claim``).
+        ad_hoc: Overrides given on the command line; such an arm never enters a table.
+        steps: Seed (as text) to stage to address, the final evaluation under ``evaluate``.
+    """
+
+    name: str
+    label: str
+    source: str = ""
+    paper: Mapping[str, float] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    claims: tuple[Mapping[str, Any], ...] = ()
+    ad_hoc: Mapping[str, Any] = field(default_factory=dict)
+    steps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a run of a target expects of the store.
+
+    Attributes:
+        name: ``<study>`` or ``<study>.<question>``; the file name in the store.
+        study: Name of the baseline study.
+        target: What the user typed, for instance ``ablations.branching_regularizer``.
+        title: The question, or the study's name.
+        source: The paper's table or figure.
+        tasks: Task names.
+        arms: Baseline first.
+    """
+
+    name: str
+    study: str
+    target: str
+    title: str
+    source: str
+    tasks: tuple[str, ...]
+    arms: tuple[ManifestArm, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """All seeds of all arms, ascending."""
+        return tuple(sorted({int(seed) for arm in self.arms for seed in arm.steps}))
+
+    def merged(self, older: "Manifest") -> "Manifest":
+        """This manifest with the seeds that ``older`` has and this one lacks, for arms of the same changes."""
+        known = {arm.name: arm for arm in older.arms}
+        arms = []
+        for arm in self.arms:
+            before = known.get(arm.name)
+            same = before is not None and before.changes == arm.changes and before.ad_hoc == arm.ad_hoc
+            steps = {**before.steps, **arm.steps} if same and before is not None else arm.steps
+            arms.append(ManifestArm(**{**_shallow(arm), "steps": steps}))
+        return Manifest(**{**_shallow(self), "arms": tuple(arms)})
+
+    def dumps(self) -> str:
+        """JSON text."""
+        return json.dumps({"format": MANIFEST_FORMAT, **asdict(self)}, sort_keys=True, indent=1) + "\n"
+
+
+def loads_manifest(text: str, *, where: str) -> Manifest:
+    """Parse a manifest.
+
+    Raises:
+        StoreError: If the text was written by a newer dymu or is not a manifest.
+    """
+    try:
+        form = json.loads(text)
+        written = form.pop("format")
+    except (json.JSONDecodeError, KeyError, AttributeError) as error:
+        raise StoreError(f"{where} is not a manifest: {error}. Run the study again to write it anew.") from error
+    if written != MANIFEST_FORMAT:
+        raise StoreError(f"{where} has manifest format {written}; this dymu reads format {MANIFEST_FORMAT}.")
+    arms = tuple(ManifestArm(**{**arm, "claims": tuple(arm["claims"])}) for arm in form.pop("arms"))
+    return Manifest(**{**form, "tasks": tuple(form["tasks"]), "arms": arms})
+
+
+def _shallow(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}

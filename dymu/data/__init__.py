@@ -1,0 +1,1 @@
+"""One file per dataset; the frozen config is the dataset."""

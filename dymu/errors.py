@@ -1,0 +1,61 @@
+"""Everything that dymu raises on purpose, and the exit code that each leads to.
+
+An error names the field, what came, what was expected and what to do. ``assert`` is for what only a
+mistake in dymu itself can break.
+"""
+
+from typing import ClassVar
+
+
+class DymuError(Exception):
+    """Base of all errors that a user can meet and act upon."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class SpecError(DymuError):
+    """A study, ablation, override or preference that does not make sense."""
+
+    exit_code = 2
+
+
+class DataError(DymuError):
+    """A dataset that is missing, malformed, or lacks the targets of a task."""
+
+    exit_code = 2
+
+
+class StoreError(DymuError):
+    """The store cannot be read or written."""
+
+    exit_code = 3
+
+
+class CorruptArtifactError(StoreError):
+    """A published artifact whose files do not match their checksums."""
+
+
+class BackendError(DymuError):
+    """Ray or another execution backend cannot do what was asked."""
+
+    exit_code = 3
+
+
+class TrackingError(DymuError):
+    """The tracking server refused, or cannot be reached where it is indispensable."""
+
+    exit_code = 3
+
+
+class ReportError(DymuError):
+    """Records needed for a table, figure or claim are missing or cannot be compared."""
+
+    exit_code = 4
+
+
+class TrainingError(DymuError):
+    """Training cannot go on, for instance because a loss is not finite."""
+
+
+class FailedArmsError(DymuError):
+    """Some arms of a study failed; the others finished."""

@@ -1,0 +1,1 @@
+"""Anchor net, trees and hypernets."""

@@ -1,0 +1,1 @@
+"""What is claimed: studies, ablations, datasets and their tasks, as frozen data."""

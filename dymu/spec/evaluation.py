@@ -1,0 +1,47 @@
+"""How a study is judged: the same protocol for every arm and every method."""
+
+from typing import Literal
+
+from dymu.artifacts.config import check, config
+
+Statistics = Literal["batch", "running", "recalibrated"]
+
+
+@config
+class EvaluationConfig:
+    """The evaluation protocol of section 4.1 and Appendix J.
+
+    Attributes:
+        reference_point: Upper corner of the hypervolume box, one coordinate a task, in scaled-loss space.
+        num_preferences: Task preferences whose losses give hypervolume and uniformity (paper: 20).
+        num_cost_preferences: Task preferences over which cost is averaged (paper: 1000).
+        resource_preferences: Values of c that are evaluated (paper: 0 and 1).
+        preference_seed: Seed of the evaluation preferences; shared by all methods, arms and seeds.
+        batch_size: Test batch size. Part of the protocol because batch statistics depend on it.
+        statistics: Normalisation statistics: of the test batch (default, method.md E.4 no. 14), the
+            anchor's running ones, or recalibrated per predicted network on training batches.
+        recalibration_batches: Training batches used by ``statistics="recalibrated"``.
+    """
+
+    reference_point: tuple[float, ...]
+    num_preferences: int = 20
+    num_cost_preferences: int = 1000
+    resource_preferences: tuple[float, ...] = (0.0, 1.0)
+    preference_seed: int = 20
+    batch_size: int = 100
+    statistics: Statistics = "batch"
+    recalibration_batches: int = 4
+
+    def __post_init__(self) -> None:
+        check(len(self.reference_point) >= 2, self, "reference_point", "one coordinate per task, at least two")
+        check(all(x > 0 for x in self.reference_point), self, "reference_point", "positive coordinates")
+        check(self.num_preferences >= 1, self, "num_preferences", "at least 1")
+        check(self.num_cost_preferences >= 1, self, "num_cost_preferences", "at least 1")
+        check(self.batch_size >= 2, self, "batch_size", "at least 2, batch statistics need two examples")
+        check(self.recalibration_batches >= 1, self, "recalibration_batches", "at least 1")
+        check(
+            len(self.resource_preferences) > 0 and all(0 <= c <= 1 for c in self.resource_preferences),
+            self,
+            "resource_preferences",
+            "at least one value, each in [0, 1]",
+        )

@@ -1,0 +1,1 @@
+"""The stages of a method, in run order."""

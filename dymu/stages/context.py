@@ -1,0 +1,98 @@
+"""Where a step runs: folders, device, spool and checkpoints. None of it is part of an address."""
+
+import io
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dymu.artifacts.step import Step
+from dymu.data.examples import DataPlace
+from dymu.errors import StoreError
+from dymu.stages.randomness import Randomness
+from dymu.tracking.spool import Spool
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class Interrupted(BaseException):
+    """The step was asked to stop; its checkpoint is written. Not an error, so not an ``Exception``."""
+
+
+@dataclass(kw_only=True)
+class RunContext:
+    """Everything a stage function may know about its surroundings.
+
+    Attributes:
+        step: The step that runs.
+        out_dir: Empty folder; what lies in it at the end is published.
+        work_dir: Scratch folder that survives interruption: checkpoint, metrics, progress.
+        input_dirs: Published folders of the step's inputs, by role.
+        data: Where data lies.
+        device: Torch device.
+        checkpoint_seconds: Least time between checkpoints.
+        stop_requested: Asked between training steps; true leads to a checkpoint and :class:`Interrupted`.
+    """
+
+    step: Step
+    out_dir: Path
+    work_dir: Path
+    input_dirs: Mapping[str, Path]
+    data: DataPlace
+    device: str = "cpu"
+    checkpoint_seconds: float = 10.0
+    stop_requested: Callable[[], bool] = field(default=lambda: False)
+    _last_checkpoint: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.spool = Spool(self.work_dir, address=self.step.address)
+
+    @property
+    def random(self) -> Randomness:
+        """Generators of this step."""
+        assert self.step.seed is not None, f"{self.step.stage} draws numbers but its step has no seed"
+        return Randomness(self.step.seed, self.step.stage)
+
+    def checkpoint_due(self) -> bool:
+        """Whether the cadence asks for a checkpoint now."""
+        return time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint: plain containers and tensors only; whole or not at all."""
+        buffer = io.BytesIO()
+        torch.save(dict(state), buffer)
+        content = buffer.getvalue()
+        _replace(self.work_dir / CHECKPOINT, content)
+        self._last_checkpoint = time.monotonic()
+
+    def restore(self) -> dict[str, Any] | None:
+        """The last checkpoint, or ``None`` if the step has not started.
+
+        Raises:
+            StoreError: If the checkpoint cannot be read as plain tensors.
+        """
+        path = self.work_dir / CHECKPOINT
+        if not path.exists():
+            return None
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as error:
+            raise StoreError(
+                f"the checkpoint {path} of {self.step.address} cannot be read ({error}); "
+                "delete that file to start this step from its beginning."
+            ) from error
+        assert isinstance(state, dict)
+        return state
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_suffix(path.suffix + ".part")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,1 @@
+"""Telling what happened: a spool on disk, and MLflow as its view."""

@@ -1,0 +1,1 @@
+"""What is claimed: one file per dataset, each a few frozen studies."""

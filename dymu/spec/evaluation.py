@@ -18,7 +18,7 @@ class EvaluationConfig:
         resource_preferences: Values of c that are evaluated (paper: 0 and 1).
         preference_seed: Seed of the evaluation preferences; shared by all methods, arms and seeds.
         batch_size: Test batch size. Part of the protocol because batch statistics depend on it.
-        statistics: Normalisation statistics: of the test batch (default, method.md E.4 no. 14), the
+        statistics: Normalisation statistics: of the test batch (default, docs/protocol.md, no. 14), the
             anchor's running ones, or recalibrated per predicted network on training batches.
         recalibration_batches: Training batches used by ``statistics="recalibrated"``.
     """

@@ -1,0 +1,47 @@
+"""What a backbone must offer: L branchable blocks and one head per task."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from dymu.networks.norm import Node, NormCall
+from dymu.spec.task import Task
+
+Shape = tuple[int, int, int]  # channels, height, width
+
+
+class Block(Node):
+    """One branchable layer of a stream."""
+
+    out_shape: Shape
+
+    def forward(self, features_BPCHW: Tensor, call: NormCall) -> Tensor:
+        """Features of the next layer."""
+        raise TypeError(f"{type(self).__name__} must define forward")
+
+
+class Head(Node):
+    """What a task adds on top of the last layer; always runs."""
+
+    def forward(self, features_BPCHW: Tensor, skip_BPCHW: Tensor | None, call: NormCall) -> Tensor:
+        """Prediction (B, P, ...) of the task; ``skip`` are the features of the backbone's skip layer."""
+        raise TypeError(f"{type(self).__name__} must define forward")
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A frozen config that builds blocks and heads."""
+
+    @property
+    def num_layers(self) -> int:
+        """L, the number of branchable layers."""
+
+    @property
+    def skip_layer(self) -> int | None:
+        """Layer whose features heads also read, along the task's own path (docs/protocol.md, no. 29)."""
+
+    def block(self, layer: int, in_shape: Shape) -> Block:
+        """A block of the given layer, 0 <= layer < L."""
+
+    def head(self, task: Task, in_shape: Shape, skip_shape: Shape | None, image_shape: Shape) -> Head:
+        """The head of a task."""

@@ -1,0 +1,266 @@
+"""Running an anchor net: softly mixed, as trees, or along single paths.
+
+Three ways to connect the same nodes:
+
+* :func:`soft_forward` mixes parents by probability; every node runs once per preference, block 0 once for all.
+* :func:`tree_forward` runs, per preference, the reachable nodes of its tree and nothing else.
+* :func:`path_forward` runs distinct paths without adaptation; paths that begin alike share their beginning.
+
+Predictions are one tensor per task, (B, P, ...).
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from dymu.networks.anchor_net import AnchorNet
+from dymu.networks.norm import Moments, NormCall, NormMode
+from dymu.networks.tree import reachable
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """Perturbations of all scales and shifts, (P, D) over the nodes in the order of ``AnchorNet.nodes()``."""
+
+    scale_PD: Tensor
+    shift_PD: Tensor
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How normalisations behave in a forward pass.
+
+    Attributes:
+        mode: Whose statistics are used.
+        adaptation: Output of the weight hypernet, or ``None`` for the anchor's own parameters.
+        memory: Statistics by node call, for the modes ``collect`` and ``replay``.
+    """
+
+    mode: NormMode = "batch"
+    adaptation: Adaptation | None = None
+    memory: dict[Hashable, dict[int, Moments]] = field(default_factory=dict)
+
+
+class _Calls:
+    """Makes the :class:`NormCall` of each node."""
+
+    def __init__(self, net: AnchorNet, conditions: Conditions) -> None:
+        self.conditions = conditions
+        self.ranges: list[slice] = []
+        start = 0
+        for node in net.nodes():
+            stop = start + node.num_modulated()
+            self.ranges.append(slice(start, stop))
+            start = stop
+        self.num_layers, self.num_streams = net.num_layers, net.num_streams
+
+    def block(self, layer: int, stream: int, key: Hashable, preferences: Tensor | None = None) -> NormCall:
+        return self._call(stream * self.num_layers + layer, ("block", layer, stream, key), preferences)
+
+    def head(self, task: int, key: Hashable) -> NormCall:
+        return self._call(self.num_streams * self.num_layers + task, ("head", task, key), None)
+
+    def _call(self, node: int, key: Hashable, preferences: Tensor | None) -> NormCall:
+        memory = self.conditions.memory.setdefault(key, {})
+        adaptation = self.conditions.adaptation
+        if adaptation is None:
+            return NormCall(self.conditions.mode, memory=memory)
+        scale_PD = adaptation.scale_PD[:, self.ranges[node]]
+        shift_PD = adaptation.shift_PD[:, self.ranges[node]]
+        if preferences is not None:
+            scale_PD, shift_PD = scale_PD[preferences], shift_PD[preferences]
+        return NormCall(self.conditions.mode, scale_PD, shift_PD, memory)
+
+
+def soft_forward(net: AnchorNet, images_BCHW: Tensor, parent_probs_PLNN: Tensor, *, mode: NormMode = "batch") -> list[Tensor]:
+    """Eq. 1 with the one-hot choice replaced by the probabilities of Eq. 4.
+
+    Args:
+        net: Anchor net with one stream per task.
+        images_BCHW: Images, the same for every preference.
+        parent_probs_PLNN: [preference, layer, child, parent].
+        mode: Whose normalisation statistics are used.
+
+    Returns:
+        Per task the predictions (B, P, ...).
+    """
+    calls = _Calls(net, Conditions(mode))
+    streams = range(net.num_streams)
+    inputs = [images_BCHW.unsqueeze(1)] * net.num_streams
+    skips: list[Tensor] | None = None
+    for layer in range(net.num_layers):
+        outputs = [net.block(layer, i)(inputs[i], calls.block(layer, i, "soft")) for i in streams]
+        if layer == net.backbone.skip_layer:
+            skips = _mix(outputs, _path_marginal(parent_probs_PLNN, layer))
+        inputs = _mix(outputs, parent_probs_PLNN[:, layer])
+    skip_of = skips if skips is not None else [None] * len(net.tasks)
+    return [net.head(n)(inputs[n], skip_of[n], calls.head(n, "soft")) for n in range(len(net.tasks))]
+
+
+def tree_forward(net: AnchorNet, images_BCHW: Tensor, parents_PLN: Tensor, conditions: Conditions) -> list[Tensor]:
+    """Run the tree of each preference, node by node; a node runs for the preferences that use it.
+
+    Args:
+        net: Anchor net (or a shared backbone with trees that only name stream 0).
+        images_BCHW: Images, the same for every preference.
+        parents_PLN: Trees, on the CPU.
+        conditions: Normalisation; adaptation has P rows.
+
+    Returns:
+        Per task the predictions (B, P, ...).
+    """
+    calls = _Calls(net, conditions)
+    used_PLN = reachable(parents_PLN)
+    size_P = len(parents_PLN)
+    layer_in: dict[int, _Batch] = {}
+    skip: dict[int, _Batch] = {}
+    for layer in range(net.num_layers):
+        layer_out: dict[int, _Batch] = {}
+        for stream in range(net.num_streams):
+            wanted = used_PLN[:, layer, stream].nonzero().flatten()
+            if len(wanted) == 0:
+                continue
+            if layer == 0:
+                features = images_BCHW.unsqueeze(1).expand(-1, len(wanted), -1, -1, -1)
+                batch = _Batch(wanted, features)
+            else:
+                batch = _gather(layer_in, parents_PLN[:, layer - 1, stream], wanted)
+            call = calls.block(layer, stream, "tree", batch.preferences)
+            layer_out[stream] = _Batch(batch.preferences, net.block(layer, stream)(batch.features, call))
+        if layer == net.backbone.skip_layer:
+            skip = layer_out
+        layer_in = layer_out
+    everyone = torch.arange(size_P)
+    predictions = []
+    for task in range(len(net.tasks)):
+        features = _gather(layer_in, parents_PLN[:, -1, task], everyone).in_order()
+        skipped = None
+        if net.backbone.skip_layer is not None:
+            skipped = _gather(skip, _ancestor(parents_PLN, task, net.backbone.skip_layer), everyone).in_order()
+        predictions.append(net.head(task)(features, skipped, calls.head(task, "tree")))
+    return predictions
+
+
+def path_forward(
+    net: AnchorNet, images_BCHW: Tensor, wanted: Sequence[tuple[int, tuple[int, ...]]], conditions: Conditions
+) -> list[Tensor]:
+    """Run distinct (task, path) pairs, computing every common beginning once.
+
+    Args:
+        net: Anchor net.
+        images_BCHW: Images.
+        wanted: Task and streams of its path, layer 0 first.
+        conditions: Normalisation without adaptation.
+
+    Returns:
+        Per wanted pair the prediction (B, ...).
+    """
+    assert conditions.adaptation is None, "adapted features depend on the preference, not on the path alone"
+    calls = _Calls(net, conditions)
+    prefixes: list[tuple[int, ...]] = [()]
+    features = images_BCHW.unsqueeze(1)
+    skip_prefixes: dict[tuple[int, ...], int] = {}
+    skip_features = features
+    for layer in range(net.num_layers):
+        position = {prefix: index for index, prefix in enumerate(prefixes)}
+        longer = sorted({path[: layer + 1] for _, path in wanted}, key=lambda prefix: (prefix[-1], prefix))
+        parts = []
+        for stream in sorted({prefix[-1] for prefix in longer}):
+            mine = [prefix for prefix in longer if prefix[-1] == stream]
+            parents = torch.tensor([position[prefix[:-1]] for prefix in mine], device=features.device)
+            call = calls.block(layer, stream, tuple(mine))
+            parts.append(net.block(layer, stream)(features.index_select(1, parents), call))
+        prefixes, features = longer, torch.cat(parts, dim=1)
+        if layer == net.backbone.skip_layer:
+            skip_prefixes = {prefix: index for index, prefix in enumerate(prefixes)}
+            skip_features = features
+    return _path_heads(net, wanted, calls, (prefixes, features), (skip_prefixes, skip_features))
+
+
+def _path_heads(
+    net: AnchorNet,
+    wanted: Sequence[tuple[int, tuple[int, ...]]],
+    calls: _Calls,
+    last: tuple[list[tuple[int, ...]], Tensor],
+    skip: tuple[dict[tuple[int, ...], int], Tensor],
+) -> list[Tensor]:
+    prefixes, features = last
+    skip_position, skip_features = skip
+    position = {prefix: index for index, prefix in enumerate(prefixes)}
+    found: dict[tuple[int, tuple[int, ...]], Tensor] = {}
+    for task in sorted({task for task, _ in wanted}):
+        mine = sorted({path for owner, path in wanted if owner == task})
+        index = torch.tensor([position[path] for path in mine], device=features.device)
+        skipped = None
+        if net.backbone.skip_layer is not None:
+            depth = net.backbone.skip_layer + 1
+            at = torch.tensor([skip_position[path[:depth]] for path in mine], device=features.device)
+            skipped = skip_features.index_select(1, at)
+        out = net.head(task)(features.index_select(1, index), skipped, calls.head(task, tuple(mine)))
+        found |= {(task, path): out[:, number] for number, path in enumerate(mine)}
+    return [found[pair] for pair in wanted]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Features (B, U, C, H, W) of U preferences; ``preferences`` (U,) says whose."""
+
+    preferences: Tensor
+    features: Tensor
+
+    def in_order(self) -> Tensor:
+        order = self.preferences.argsort()
+        if torch.equal(order, torch.arange(len(order))):
+            return self.features
+        return self.features.index_select(1, order.to(self.features.device))
+
+
+def _gather(available: dict[int, _Batch], parent_P: Tensor, wanted: Tensor) -> _Batch:
+    """Features of the wanted preferences, each from its own parent; the order is by parent."""
+    preferences, parts = [], []
+    chosen = parent_P[wanted]
+    for parent in sorted(set(chosen.tolist())):
+        mine = wanted[chosen == parent]
+        source = available[parent]
+        if torch.equal(mine, source.preferences):
+            parts.append(source.features)
+        else:
+            at = torch.searchsorted(*_sorted(source.preferences, mine))
+            index = source.preferences.argsort()[at]
+            parts.append(source.features.index_select(1, index.to(source.features.device)))
+        preferences.append(mine)
+    if len(parts) == 1:
+        return _Batch(preferences[0], parts[0])
+    return _Batch(torch.cat(preferences), torch.cat(parts, dim=1))
+
+
+def _sorted(values: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    return values.sort().values, wanted
+
+
+def _ancestor(parents_PLN: Tensor, task: int, layer: int) -> Tensor:
+    """(P,) stream of the task's path at a layer."""
+    current = parents_PLN[:, -1, task]
+    for below in reversed(range(layer, parents_PLN.shape[1] - 1)):
+        current = parents_PLN[:, below].gather(1, current[:, None]).squeeze(1)
+    return current
+
+
+def _mix(outputs: list[Tensor], probs_PNN: Tensor) -> list[Tensor]:
+    """Per child the probability-weighted sum of all parents' outputs, (B, P, C, H, W) each."""
+    stacked = torch.stack(outputs)
+    if stacked.shape[2] == 1:
+        mixed = torch.einsum("pji,ibchw->jbpchw", probs_PNN, stacked.squeeze(2))
+    else:
+        mixed = torch.einsum("pji,ibpchw->jbpchw", probs_PNN, stacked)
+    return list(mixed)
+
+
+def _path_marginal(parent_probs_PLNN: Tensor, layer: int) -> Tensor:
+    """(P, N, N) probability that the path of a task passes through a node of ``layer``."""
+    marginal = parent_probs_PLNN[:, -1]
+    for below in reversed(range(layer, parent_probs_PLNN.shape[1] - 1)):
+        marginal = marginal @ parent_probs_PLNN[:, below]
+    return marginal

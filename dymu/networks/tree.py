@@ -1,0 +1,70 @@
+"""Trees inside an N-stream anchor net, as parent indices.
+
+``parents_LN[l, j] = i``: node j of layer l + 1 reads node i of layer l. Layer L are the heads. The same
+order as the parent probabilities of :mod:`dymu.objectives.branching`.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dymu.errors import SpecError
+
+
+def most_likely_parents(parent_logits_PLNN: Tensor) -> Tensor:
+    """(P, L, N) index of the most likely parent; ties go to the lowest stream (docs/protocol.md, no. 46)."""
+    best = parent_logits_PLNN.max(dim=-1, keepdim=True).values
+    return (parent_logits_PLNN == best).to(torch.uint8).argmax(dim=-1)
+
+
+def reachable(parents_PLN: Tensor) -> Tensor:
+    """(P, L, N) whether node (l, i) is an ancestor of some head."""
+    size_P, num_layers, num_streams = parents_PLN.shape
+    used_PLN = torch.zeros(parents_PLN.shape, dtype=torch.bool, device=parents_PLN.device)
+    child_used = torch.ones(size_P, num_streams, dtype=torch.bool, device=parents_PLN.device)
+    for layer in reversed(range(num_layers)):
+        hits = torch.zeros(size_P, num_streams, dtype=torch.long, device=parents_PLN.device)
+        hits.scatter_add_(1, parents_PLN[:, layer], child_used.long())
+        child_used = hits > 0
+        used_PLN[:, layer] = child_used
+    return used_PLN
+
+
+def paths(parents_PLN: Tensor) -> Tensor:
+    """(P, N, L) streams through which each head's features pass, layer 0 first."""
+    num_layers = parents_PLN.shape[1]
+    current_PN = parents_PLN[:, num_layers - 1]
+    out = [current_PN]
+    for layer in reversed(range(num_layers - 1)):
+        current_PN = parents_PLN[:, layer].gather(1, current_PN)
+        out.append(current_PN)
+    return torch.stack(out[::-1], dim=-1)
+
+
+def separate_streams(num_layers: int, num_tasks: int) -> Tensor:
+    """(1, L, N) the tree of N single-task nets: nothing is shared."""
+    return torch.arange(num_tasks).expand(1, num_layers, num_tasks).contiguous()
+
+
+def shared_stream(num_layers: int, num_tasks: int, stream: int = 0) -> Tensor:
+    """(1, L, N) the tree in which all heads read one stream."""
+    return torch.full((1, num_layers, num_tasks), stream)
+
+
+def check_preference(task_preference: Sequence[float], resource_preference: float, *, num_tasks: int) -> None:
+    """Refuse a preference that no controller can follow.
+
+    Raises:
+        SpecError: If the task preference has the wrong length, a negative entry or does not sum to one, or
+            the resource preference is outside [0, 1].
+    """
+    given = list(task_preference)
+    if len(given) != num_tasks:
+        raise SpecError(f"task preference {given} has {len(given)} entries; expected {num_tasks}, one per task.")
+    if any(not value >= 0 for value in given):
+        raise SpecError(f"task preference {given} has an entry that is not >= 0; preferences lie on the simplex.")
+    if abs(sum(given) - 1.0) > 1e-4:
+        raise SpecError(f"task preference {given} sums to {sum(given):.6g}; divide it by its sum.")
+    if not 0.0 <= resource_preference <= 1.0:
+        raise SpecError(f"resource preference is {resource_preference}; expected a number in [0, 1].")

@@ -1,0 +1,136 @@
+"""The training loop that all trained stages share: resume, step, check, log, checkpoint.
+
+A checkpoint holds modules, optimiser, the next step and the sums of the metrics not yet logged. With draws
+that are functions of the step (:mod:`dymu.stages.randomness`), that is all a resumed run needs to write the
+same bytes as an uninterrupted one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dymu.errors import TrainingError
+from dymu.spec.task import Task
+from dymu.stages.context import Interrupted, RunContext
+from dymu.stages.optimisation import Optimisation
+
+LOG_LINES = 100  # A curve of about a hundred points a stage, whatever its length.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one training step computed.
+
+    Attributes:
+        objective: Scalar that is minimised.
+        task_losses_N: Scaled loss per task; checked to be finite and logged as ``loss/<task>``.
+        metrics: Further scalars to log, averaged between log lines.
+    """
+
+    objective: Tensor
+    task_losses_N: Tensor
+    metrics: Mapping[str, Tensor | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What is trained and how one step computes its objective.
+
+    Attributes:
+        modules: Modules whose parameters are trained; saved under these names.
+        optimisation: Optimiser and schedule.
+        tasks: Names for the losses.
+        compute: Step number to outcome.
+    """
+
+    modules: Mapping[str, nn.Module]
+    optimisation: Optimisation
+    tasks: tuple[Task, ...]
+    compute: Callable[[int], Outcome]
+
+
+def train(training: Training, context: RunContext) -> None:
+    """Train to the end, from the last checkpoint if there is one.
+
+    Raises:
+        TrainingError: If a loss is not finite; says at which step and for which task.
+        Interrupted: If the context asks to stop; the checkpoint is written.
+    """
+    parameters = [p for module in training.modules.values() for p in module.parameters() if p.requires_grad]
+    optimizer = training.optimisation.build(parameters)
+    first, sums = _resume(training, optimizer, context)
+    total = training.optimisation.num_steps
+    every = max(1, total // LOG_LINES)
+    for step in range(first, total):
+        if context.stop_requested():
+            _save(training, optimizer, context, step, sums)
+            context.spool.progress(step, total, state="interrupted")
+            raise Interrupted(context.step.address)
+        rate = training.optimisation.rate(step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad(set_to_none=True)
+        outcome = training.compute(step)
+        _check_finite(outcome, training.tasks, context, step)
+        outcome.objective.backward()
+        optimizer.step()
+        _accumulate(sums, outcome, training.tasks, rate)
+        if (step + 1) % every == 0 or step + 1 == total:
+            _log(sums, context, step)
+        context.spool.progress(step + 1, total)
+        if context.checkpoint_due():
+            _save(training, optimizer, context, step + 1, sums)
+
+
+def _resume(
+    training: Training, optimizer: torch.optim.Optimizer, context: RunContext
+) -> tuple[int, dict[str, Any]]:
+    state = context.restore()
+    if state is None:
+        context.spool.rewind(0)
+        return 0, {}
+    for name, module in training.modules.items():
+        module.load_state_dict(state["modules"][name])
+    optimizer.load_state_dict(state["optimizer"])
+    context.spool.rewind(state["step"])
+    return int(state["step"]), dict(state["sums"])
+
+
+def _save(
+    training: Training, optimizer: torch.optim.Optimizer, context: RunContext, step: int, sums: Mapping[str, Any]
+) -> None:
+    modules = {name: module.state_dict() for name, module in training.modules.items()}
+    context.save({"step": step, "modules": modules, "optimizer": optimizer.state_dict(), "sums": dict(sums)})
+
+
+def _check_finite(outcome: Outcome, tasks: tuple[Task, ...], context: RunContext, step: int) -> None:
+    if bool(torch.isfinite(outcome.objective)) and bool(torch.isfinite(outcome.task_losses_N).all()):
+        return
+    bad = [
+        f"{task.name} ({loss})"
+        for task, loss in zip(tasks, outcome.task_losses_N.tolist(), strict=True)
+        if not torch.isfinite(torch.tensor(loss))
+    ]
+    who = f"the loss of task {', '.join(bad)}" if bad else f"the objective ({outcome.objective.item()})"
+    raise TrainingError(
+        f"{context.step.address}: {who} is not finite at step {step}; lower "
+        f"{context.step.stage}.optimisation.learning_rate or look at the data of that task."
+    )
+
+
+def _accumulate(sums: dict[str, Any], outcome: Outcome, tasks: tuple[Task, ...], rate: float) -> None:
+    values: dict[str, Any] = {"objective": outcome.objective, **outcome.metrics, "learning_rate": rate}
+    values |= {f"loss/{task.name}": loss for task, loss in zip(tasks, outcome.task_losses_N, strict=True)}
+    for name, value in values.items():
+        number = value.detach().to(torch.float64) if isinstance(value, Tensor) else value
+        sums[name] = sums[name] + number if name in sums else number
+    sums["count"] = sums.get("count", 0) + 1
+
+
+def _log(sums: dict[str, Any], context: RunContext, step: int) -> None:
+    count = sums.pop("count")
+    context.spool.log(step, {name: float(value) / count for name, value in sums.items()})
+    sums.clear()

@@ -7,7 +7,7 @@ both are one address. Nothing else is converted.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar, cast, dataclass_transform
 
 import pydantic
 
@@ -36,7 +36,7 @@ def config(cls: type[T]) -> type[T]:
             raise SpecError(_explain(cls.__name__, error)) from None
 
     built.__init__ = __init__
-    return built  # type: ignore[no-any-return]
+    return cast(type[T], built)
 
 
 def is_config(value: object) -> bool:

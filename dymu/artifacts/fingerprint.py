@@ -37,7 +37,7 @@ def canonical(value: Any) -> Any:
     if isinstance(value, tuple):
         return [canonical(item) for item in value]
     if isinstance(value, Mapping):
-        return {str(key): canonical(value[key]) for key in sorted(value)}
+        return dict(_canonical_items(value))
     if is_config(value):
         return {TYPE_KEY: _type_name(type(value)), **dict(_canonical_fields(value))}
     raise SpecError(_no_canonical_form(value))
@@ -45,7 +45,12 @@ def canonical(value: Any) -> Any:
 
 def digest(value: Any) -> str:
     """Hexadecimal digest of the canonical form; the same in every process."""
-    text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return digest_of_form(canonical(value))
+
+
+def digest_of_form(form: Any) -> str:
+    """Hexadecimal digest of a value that is canonical already, for instance ``Step.form``."""
+    text = json.dumps(form, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
@@ -66,27 +71,43 @@ def rebuild(form: Any) -> Any:
     module_name, _, class_name = str(form[TYPE_KEY]).rpartition(".")
     if not module_name.startswith("dymu."):
         raise SpecError(f"{form[TYPE_KEY]!r} is not a class of dymu; the record cannot be rebuilt.")
-    cls = getattr(importlib.import_module(module_name), class_name, None)
-    if cls is None or not hasattr(cls, "__pydantic_validator__"):
+    cls = _config_class(module_name, class_name)
+    if cls is None:
         raise SpecError(f"{form[TYPE_KEY]!r} is not a config class of this version of dymu.")
     return cls(**{key: rebuild(item) for key, item in form.items() if key != TYPE_KEY})
 
 
 def differences(left: Any, right: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Fields in which two canonical forms differ, as (dotted path, left, right); absent is ``None``."""
+    """Fields in which two canonical forms differ, as (dotted path, left, right); absent is ``None``.
+
+    Forms without a difference have one digest, so ``1`` and ``1.0`` differ here, as do absent and ``None``.
+    """
     if isinstance(left, dict) and isinstance(right, dict):
         for key in sorted({*left, *right}):
             below = f"{path}.{key}" if path else key
-            yield from differences(left.get(key), right.get(key), below)
+            if key in left and key in right:
+                yield from differences(left[key], right[key], below)
+            else:
+                yield below, left.get(key), right.get(key)
     elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
         for index, (a, b) in enumerate(zip(left, right, strict=True)):
             yield from differences(a, b, f"{path}[{index}]")
-    elif left != right:
+    elif type(left) is not type(right) or left != right:
         yield path, left, right
+
+
+def _canonical_items(value: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise SpecError(f"the key {key!r} of a mapping is {type(key).__name__}; write text.")
+        if key == TYPE_KEY:
+            raise SpecError(f"the key {key!r} of a mapping is reserved for the class of a config; rename it.")
+        yield key, canonical(item)
 
 
 def _canonical_fields(value: Any) -> Iterator[tuple[str, Any]]:
     for field in dataclasses.fields(value):
+        assert field.name != TYPE_KEY, f"{type(value).__name__}.{TYPE_KEY} would hide the name of its class"
         item = getattr(value, field.name)
         if "absent_means" in field.metadata and item == field.metadata["absent_means"]:
             continue
@@ -97,12 +118,22 @@ def _type_name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
+def _config_class(module_name: str, class_name: str) -> Any:
+    """The config class that is defined under this name, or ``None``; one imported from elsewhere is not."""
+    try:
+        cls = getattr(importlib.import_module(module_name), class_name, None)
+    except ModuleNotFoundError:
+        return None
+    is_own = isinstance(cls, type) and _type_name(cls) == f"{module_name}.{class_name}"
+    return cls if is_own and hasattr(cls, "__pydantic_validator__") else None
+
+
 def _no_canonical_form(value: object) -> str:
     kind = type(value).__name__
     if isinstance(value, PurePath):
         return f"a path ({value}) says where something is, not what it is; it belongs in RunContext."
     if callable(value):
         return f"a callable ({kind}) has no canonical form; use a config class with a method instead."
-    if isinstance(value, list | set | dict):
+    if isinstance(value, list | set):
         return f"a {kind} can change; write a tuple."
     return f"{kind} has no canonical form; devices, trackers and worker counts belong in RunContext."

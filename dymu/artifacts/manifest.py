@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from dymu.errors import StoreError
@@ -23,6 +23,8 @@ class ManifestArm:
         claims: Canonical forms of the claims (``dymu.spec.ablation.Claim``).
         ad_hoc: Overrides given on the command line; such an arm never enters a table.
         steps: Seed (as text) to stage to address, the final evaluation under ``evaluate``.
+        identity: Address of the arm's evaluation at seed 0. It stands for all that the arm's seeds share;
+            seeds of an arm whose study has changed since are not seeds of the same arm.
     """
 
     name: str
@@ -33,6 +35,7 @@ class ManifestArm:
     claims: tuple[Mapping[str, Any], ...] = ()
     ad_hoc: Mapping[str, Any] = field(default_factory=dict)
     steps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    identity: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +66,13 @@ class Manifest:
         return tuple(sorted({int(seed) for arm in self.arms for seed in arm.steps}))
 
     def merged(self, older: "Manifest") -> "Manifest":
-        """This manifest with the seeds that ``older`` has and this one lacks, for arms of the same changes."""
-        known = {arm.name: arm for arm in older.arms}
-        arms = []
-        for arm in self.arms:
-            before = known.get(arm.name)
-            same = before is not None and before.changes == arm.changes and before.ad_hoc == arm.ad_hoc
-            steps = {**before.steps, **arm.steps} if same and before is not None else arm.steps
-            arms.append(ManifestArm(**{**_shallow(arm), "steps": steps}))
-        return Manifest(**{**_shallow(self), "arms": tuple(arms)})
+        """This manifest with the seeds that ``older`` has and this one lacks, for arms that are the same.
+
+        An arm is the same when its identity, changes and ad hoc overrides are.
+        """
+        known = {_same_arm(arm): arm.steps for arm in older.arms}
+        arms = (replace(arm, steps={**known.get(_same_arm(arm), {}), **arm.steps}) for arm in self.arms)
+        return replace(self, arms=tuple(arms))
 
     def dumps(self) -> str:
         """JSON text."""
@@ -87,13 +88,18 @@ def loads_manifest(text: str, *, where: str) -> Manifest:
     try:
         form = json.loads(text)
         written = form.pop("format")
-    except (json.JSONDecodeError, KeyError, AttributeError) as error:
-        raise StoreError(f"{where} is not a manifest: {error}. Run the study again to write it anew.") from error
-    if written != MANIFEST_FORMAT:
-        raise StoreError(f"{where} has manifest format {written}; this dymu reads format {MANIFEST_FORMAT}.")
-    arms = tuple(ManifestArm(**{**arm, "claims": tuple(arm["claims"])}) for arm in form.pop("arms"))
-    return Manifest(**{**form, "tasks": tuple(form["tasks"]), "arms": arms})
+        if written == MANIFEST_FORMAT:
+            arms = tuple(ManifestArm(**{**arm, "claims": tuple(arm["claims"])}) for arm in form.pop("arms"))
+            return Manifest(**{**form, "tasks": tuple(form["tasks"]), "arms": arms})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"{where} is not a manifest: {error}. Run the study again to write it anew."
+        ) from error
+    raise StoreError(
+        f"{where} has manifest format {written}; this dymu reads format {MANIFEST_FORMAT}. "
+        "Install the dymu that wrote it."
+    )
 
 
-def _shallow(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+def _same_arm(arm: ManifestArm) -> str:
+    return json.dumps([arm.name, arm.identity, arm.changes, arm.ad_hoc], sort_keys=True)

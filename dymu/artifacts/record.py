@@ -100,7 +100,8 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Write ``record.json`` below ``folder``."""
-        text = json.dumps({"format": RECORD_FORMAT, **asdict(self)}, sort_keys=True, indent=1, allow_nan=False)
+        form = {"format": RECORD_FORMAT, **asdict(self)}
+        text = json.dumps(form, sort_keys=True, indent=1, allow_nan=False)
         (folder / RECORD).write_text(text + "\n", encoding="utf-8")
 
 
@@ -113,15 +114,24 @@ def read_record(folder: Path) -> Record:
     path = folder / RECORD
     try:
         form = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        written = form.pop("format")
+        if written == RECORD_FORMAT:
+            return _record(form)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is not a readable record: {error}. Run `dymu cache verify`.") from error
-    written = form.pop("format", None)
-    if written != RECORD_FORMAT:
-        raise StoreError(
-            f"{path} has record format {written}; this dymu reads format {RECORD_FORMAT}. Install the dymu that wrote it."
-        )
-    form["values"] = {name: Value(**value) for name, value in form["values"].items()}
-    form["points"] = tuple(Point(**point) for point in form["points"])
-    form["tasks"] = tuple(form["tasks"])
-    form["reference_point"] = tuple(form["reference_point"])
-    return Record(**form)
+    raise StoreError(
+        f"{path} has record format {written}; this dymu reads format {RECORD_FORMAT}. "
+        "Install the dymu that wrote it."
+    )
+
+
+def _record(form: dict[str, Any]) -> Record:
+    return Record(
+        **{
+            **form,
+            "values": {name: Value(**value) for name, value in form["values"].items()},
+            "points": tuple(Point(**point) for point in form["points"]),
+            "tasks": tuple(form["tasks"]),
+            "reference_point": tuple(form["reference_point"]),
+        }
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dymu.artifacts.fingerprint import canonical, digest
+from dymu.artifacts.fingerprint import canonical, digest_of_form
 from dymu.errors import SpecError
 
 
@@ -52,7 +52,7 @@ class Step:
     @cached_property
     def address(self) -> str:
         """``<stage>/<digest>``."""
-        return f"{self.stage}/{digest(self.form)}"
+        return f"{self.stage}/{digest_of_form(self.form)}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Step) and other.address == self.address

@@ -18,4 +18,4 @@ class Dataset(Protocol):
         """Channels, height and width of one image."""
 
     def load(self, split: Any, place: Any) -> Any:
-        """Examples of one split (``dymu.data.examples.Examples``); ``place`` says where caches and roots are."""
+        """``dymu.data.examples.Examples`` of one split; ``place`` says where caches and roots are."""

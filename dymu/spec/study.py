@@ -63,7 +63,7 @@ def override(value: Any, path: str, new: Any) -> Any:
     """
     head, _, rest = path.partition(".")
     if not is_config(value):
-        raise SpecError(f"{head!r} cannot be set below {value!r}: it is {type(value).__name__}, not a config.")
+        raise SpecError(f"{head!r} cannot be set below {value!r} ({type(value).__name__}): not a config.")
     names = [field.name for field in dataclasses.fields(value)]
     if head not in names:
         raise SpecError(unknown_field_message(type(value), head))

@@ -1,13 +1,19 @@
 """A manifest: which addresses a study expects, so that reports need neither torch nor the study's code."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from dymu.errors import StoreError
+from filelock import FileLock
+
+from dymu.artifacts.files import disk_errors, write_whole
+from dymu.errors import SpecError, StoreError
 
 MANIFEST_FORMAT = 1
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +105,46 @@ def loads_manifest(text: str, *, where: str) -> Manifest:
         f"{where} has manifest format {written}; this dymu reads format {MANIFEST_FORMAT}. "
         "Install the dymu that wrote it."
     )
+
+
+def save_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write a manifest below a folder, with the seeds that the one of this name has beyond it.
+
+    Raises:
+        StoreError: If the disk refuses, or the older manifest cannot be read; it is then unchanged.
+    """
+    path = _path(folder, manifest.name)
+    with disk_errors(path, doing="write"):
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two runs of one study with different seeds must not lose each other's.
+        with FileLock(folder / ".lock"):
+            merged = manifest.merged(read_manifest(folder, manifest.name)) if path.exists() else manifest
+            write_whole(path, merged.dumps())
+
+
+def read_manifest(folder: Path, name: str) -> Manifest:
+    """Read a manifest below a folder.
+
+    Raises:
+        StoreError: If there is none (names those that exist), or it cannot be read.
+    """
+    path = _path(folder, name)
+    if not path.exists():
+        known = ", ".join(manifest_names(folder)) or "none"
+        raise StoreError(f"{folder.parent} knows no study {name!r}; it has: {known}. Run it first.")
+    with disk_errors(path, doing="read"):
+        return loads_manifest(path.read_text(encoding="utf-8"), where=str(path))
+
+
+def manifest_names(folder: Path) -> list[str]:
+    """Names of the manifests below a folder, sorted; none if it does not exist."""
+    return sorted(path.stem for path in folder.glob("[!.]*.json"))
+
+
+def _path(folder: Path, name: str) -> Path:
+    if _NAME.fullmatch(name) is None:
+        raise SpecError(f"{name!r} does not name a study; expected letters, digits, '-', '_' and '.'.")
+    return folder / f"{name}.json"
 
 
 def _same_arm(arm: ManifestArm) -> str:

@@ -1,0 +1,309 @@
+"""The store: published artifacts by address, work in progress, leases and manifests, below one folder.
+
+::
+
+    store.json
+    artifacts/<stage>/<digest>/DONE.json          lists the files of one attempt; appears last, at once
+    artifacts/<stage>/<digest>/att-<uuid>/...     those files; an attempt that DONE.json does not name is none
+    work/<stage>/<digest>/...                     checkpoint, metrics and progress of a step that runs
+    leases/<stage>/<digest>.lock                  who works on it
+    manifests/<name>.json                         what a study expects of the store
+    data/  mlflow/                                kept by others
+
+Nothing here is ever unpickled, and nothing that was published is ever changed.
+"""
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from dymu.artifacts.done import DONE, check_contents, check_sizes, commit, partial_name, read_done
+from dymu.artifacts.files import disk_errors, folders_in, remove_path, size_of, write_whole
+from dymu.artifacts.lease import Lease
+from dymu.artifacts.manifest import Manifest, manifest_names, read_manifest, save_manifest
+from dymu.errors import SpecError, StoreError
+
+STORE_FORMAT = 1
+STEP = "step.json"
+_MARKER = "store.json"
+_ADDRESS = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
+
+
+def default_root() -> Path:
+    """``$DYMU_STORE``, or ``.dymu`` in the working directory."""
+    return Path(os.environ.get("DYMU_STORE") or ".dymu").absolute()
+
+
+class Store:
+    """Artifacts by address. Holds no state but its folder, so it can travel to another process.
+
+    Args:
+        root: Folder of the store; made if it does not exist.
+        read_only: Open a store that exists and change nothing.
+
+    Raises:
+        StoreError: If the store was written by a newer dymu, cannot be written, or (``read_only``) is none.
+    """
+
+    def __init__(self, root: Path, *, read_only: bool = False) -> None:
+        self.root = root.absolute()
+        self.read_only = read_only
+        marker = self.root / _MARKER
+        with disk_errors(self.root, doing="open the store"):
+            exists = marker.exists()
+        if exists:
+            self._check_marker(marker)
+        elif read_only:
+            raise StoreError(
+                f"{self.root} is not a store. Run a study first, or name a store with DYMU_STORE."
+            )
+        else:
+            with disk_errors(self.root, doing="create the store"):
+                self.root.mkdir(parents=True, exist_ok=True)
+                write_whole(marker, json.dumps({"format": STORE_FORMAT}) + "\n")
+        if not read_only and not os.access(self.root, os.W_OK | os.X_OK):
+            raise StoreError(f"the store {self.root} cannot be written. Choose a folder with DYMU_STORE.")
+
+    @property
+    def data_cache(self) -> Path:
+        """Folder for generated or decoded data."""
+        return self.root / "data"
+
+    @property
+    def mlflow_dir(self) -> Path:
+        """Folder of the embedded tracking database."""
+        return self.root / "mlflow"
+
+    # --- reading ---------------------------------------------------------------------------------------
+
+    def folder(self, address: str) -> Path:
+        """Where attempts of an address lie, whether or not there are any.
+
+        Raises:
+            SpecError: If the text is not an address.
+        """
+        return self._place("artifacts", address)
+
+    def has(self, address: str) -> bool:
+        """Whether an artifact was published."""
+        path = self.folder(address) / DONE
+        with disk_errors(path, doing="read"):
+            return path.exists()
+
+    def done(self, address: str) -> dict[str, Any]:
+        """Content of ``DONE.json``: ``format``, ``attempt``, ``files`` (name to sha256, size) and ``info``.
+
+        Raises:
+            StoreError: If there is no artifact, or a newer dymu wrote it.
+            CorruptArtifactError: If ``DONE.json`` cannot be understood.
+        """
+        self._must_have(address)
+        return read_done(self.folder(address), address=address)
+
+    def path(self, address: str) -> Path:
+        """Folder of a published artifact; its files exist and have their sizes.
+
+        Raises:
+            StoreError: If there is no artifact.
+            CorruptArtifactError: If a file is missing or has another size; names the file.
+        """
+        done = self.done(address)
+        attempt = self.folder(address) / str(done["attempt"])
+        check_sizes(attempt, done, address=address)
+        return attempt
+
+    def verify(self, address: str) -> None:
+        """Compare every file of an artifact with its SHA-256.
+
+        Raises:
+            StoreError: If there is no artifact.
+            CorruptArtifactError: Names the file, what was expected and what was found.
+        """
+        check_contents(self.path(address), self.done(address), address=address)
+
+    def addresses(self, stage: str | None = None) -> Iterator[str]:
+        """Addresses of all published artifacts, sorted by stage and digest."""
+        return (address for address in self._folders("artifacts", stage) if self.has(address))
+
+    def started(self) -> Iterator[str]:
+        """Addresses with a folder for attempts, published or not."""
+        return self._folders("artifacts", None)
+
+    def unpublished(self, address: str) -> list[Path]:
+        """What lies beside the published attempt of an address: other attempts and what a crash left."""
+        folder = self.folder(address)
+        published = {DONE, self.done(address)["attempt"]} if self.has(address) else set()
+        with disk_errors(folder, doing="read"):
+            return sorted(path for path in folder.glob("*") if path.name not in published)
+
+    def works(self) -> Iterator[str]:
+        """Addresses with a work folder."""
+        return self._folders("work", None)
+
+    def size(self, address: str) -> int:
+        """Bytes that a published artifact takes.
+
+        Raises:
+            StoreError: If there is no artifact.
+        """
+        return size_of(self.path(address))
+
+    # --- publishing ------------------------------------------------------------------------------------
+
+    def new_attempt(self, address: str) -> Path:
+        """An empty folder for the files of one attempt at a step."""
+        self._must_write(f"make {address}")
+        attempt = self.folder(address) / f"att-{uuid.uuid4().hex}"
+        with disk_errors(attempt, doing="create"):
+            attempt.mkdir(parents=True)
+        return attempt
+
+    def publish(self, address: str, attempt: Path, *, info: Mapping[str, Any]) -> Path:
+        """Make the files of an attempt the artifact of an address, unless it has one.
+
+        Files are checksummed and flushed; then ``DONE.json`` appears, whole, with a link that fails if it
+        exists. So of several publishers the first wins, and the attempts of the others are removed.
+
+        Args:
+            address: The address.
+            attempt: Folder from :meth:`new_attempt`, with at least one file.
+            info: JSON values to keep in ``DONE.json``, for instance seconds and device.
+
+        Returns:
+            Folder of the published artifact, of whoever published it.
+
+        Raises:
+            StoreError: If the disk is full or cannot be written. The attempt is then removed; there is no
+                artifact, and no other artifact is touched.
+        """
+        self._must_write(f"publish {address}")
+        assert attempt.parent == self.folder(address), f"{attempt} is no attempt at {address}"
+        try:
+            with disk_errors(attempt, doing="publish"):
+                commit(attempt, info=info)
+        except StoreError:
+            if not self._won(address, attempt):
+                self.discard(attempt)
+            raise
+        if not self._won(address, attempt):
+            self.discard(attempt)
+        return self.path(address)
+
+    def discard(self, attempt: Path) -> None:
+        """Remove an attempt that will not be published.
+
+        A disk that has just failed may refuse this too: what stays is no artifact, and ``dymu cache gc``
+        removes it.
+        """
+        with suppress(OSError):
+            (attempt.parent / partial_name(attempt)).unlink(missing_ok=True)
+            remove_path(attempt)
+
+    # --- work in progress ------------------------------------------------------------------------------
+
+    def work_dir(self, address: str, *, make: bool = True) -> Path:
+        """Scratch folder of a step that survives interruption; never made in a read-only store."""
+        work = self._place("work", address)
+        if make and not self.read_only:
+            with disk_errors(work, doing="create"):
+                work.mkdir(parents=True, exist_ok=True)
+        return work
+
+    def clear_work(self, address: str) -> None:
+        """Remove the scratch folder of a step."""
+        self._must_write(f"clear the work of {address}")
+        work = self._place("work", address)
+        with disk_errors(work, doing="remove"):
+            remove_path(work)
+
+    def lease(self, address: str) -> Lease:
+        """The lease of a step, not yet taken."""
+        place = self._place("leases", address)
+        return Lease(place.with_name(place.name + ".lock"), address=address, read_only=self.read_only)
+
+    def remove(self, address: str) -> int:
+        """Remove an artifact, damaged or not.
+
+        Returns:
+            Bytes freed.
+
+        Raises:
+            StoreError: If there is no such artifact, or somebody works on it.
+        """
+        self._must_write(f"remove {address}")
+        self._must_have(address)
+        lease = self.lease(address)
+        if not lease.try_acquire(announce=False):
+            holder = lease.holder()
+            who = "another process" if holder is None else holder.text
+            raise StoreError(f"{address} is leased by {who}; nothing was removed. Stop it first.")
+        try:
+            with disk_errors(self.folder(address), doing="remove"):
+                return remove_path(self.folder(address), first=DONE)
+        finally:
+            lease.release()
+
+    # --- manifests -------------------------------------------------------------------------------------
+
+    def save_manifest(self, manifest: Manifest) -> None:
+        """Write a manifest, with the seeds that the stored one of this name has beyond it."""
+        self._must_write(f"save manifest {manifest.name}")
+        save_manifest(self._manifests, manifest)
+
+    def manifest(self, name: str) -> Manifest:
+        """A manifest by name.
+
+        Raises:
+            StoreError: If there is none (names those that exist), or it cannot be read.
+        """
+        return read_manifest(self._manifests, name)
+
+    def manifests(self) -> list[Manifest]:
+        """All manifests, by name."""
+        return [self.manifest(name) for name in manifest_names(self._manifests)]
+
+    # --- inside ----------------------------------------------------------------------------------------
+
+    @property
+    def _manifests(self) -> Path:
+        return self.root / "manifests"
+
+    def _place(self, part: str, address: str) -> Path:
+        if _ADDRESS.fullmatch(address) is None:
+            raise SpecError(f"{address!r} is not an address; expected <stage>/<digest>, see `dymu cache ls`.")
+        return self.root / part / address
+
+    def _folders(self, part: str, stage: str | None) -> Iterator[str]:
+        top = self.root / part
+        stages = folders_in(top) if stage is None else [top / stage]
+        names = (f"{folder.name}/{below.name}" for folder in stages for below in folders_in(folder))
+        return (name for name in names if _ADDRESS.fullmatch(name))
+
+    def _won(self, address: str, attempt: Path) -> bool:
+        return self.has(address) and self.done(address)["attempt"] == attempt.name
+
+    def _must_have(self, address: str) -> None:
+        if not self.has(address):
+            raise StoreError(f"{self.root} has no artifact {address}. Run the study that needs it.")
+
+    def _must_write(self, what: str) -> None:
+        if self.read_only:
+            raise StoreError(f"cannot {what}: the store {self.root} was opened for reading only.")
+
+    def _check_marker(self, marker: Path) -> None:
+        try:
+            written = json.loads(marker.read_text(encoding="utf-8"))["format"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{marker} cannot be read ({error!r}); expected {{'format': {STORE_FORMAT}}}."
+            ) from error
+        if written != STORE_FORMAT:
+            raise StoreError(
+                f"the store {self.root} has format {written}; this dymu knows format {STORE_FORMAT}. "
+                "Install the dymu that wrote it, or choose a folder with DYMU_STORE. Nothing was changed."
+            )

@@ -2,46 +2,41 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from dymu.networks.anchor_net import AnchorNet
 from dymu.networks.norm import NormCall
 
+Floats = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class NodeCosts:
-    """Costs by node, float64.
+    """Costs by node.
 
     Attributes:
-        parameters_LN: Trainable parameters of each block, [layer, stream].
-        macs_LN: Multiply-accumulates of each block for one image.
-        head_parameters: Of all heads together; heads always run.
-        head_macs: Of all heads together.
+        parameters_LS: Trainable parameters of each block, [layer, stream].
+        macs_LS: Multiply-accumulates of each block for one image.
+        head_parameters_N: Of each task's head.
+        head_macs_N: Of each task's head.
     """
 
-    parameters_LN: Tensor
-    macs_LN: Tensor
-    head_parameters: float
-    head_macs: float
-
-    def of_trees(self, used_PLN: Tensor) -> tuple[Tensor, Tensor]:
-        """(P,) parameters and (P,) multiply-accumulates of trees given by their used nodes."""
-        used = used_PLN[:, :, : self.parameters_LN.shape[1]].to(torch.float64)
-        parameters = (used * self.parameters_LN).sum(dim=(1, 2)) + self.head_parameters
-        macs = (used * self.macs_LN).sum(dim=(1, 2)) + self.head_macs
-        return parameters, macs
+    parameters_LS: Floats
+    macs_LS: Floats
+    head_parameters_N: Floats
+    head_macs_N: Floats
 
 
 @torch.no_grad()
 def node_costs(net: AnchorNet) -> NodeCosts:
     """Measure every node once, on one blank image."""
-    parameters_LN = torch.zeros(net.num_layers, net.num_streams, dtype=torch.float64)
-    macs_LN = torch.zeros_like(parameters_LN)
-    device = next(net.parameters()).device
+    shape, num_tasks = (net.num_layers, net.num_streams), len(net.tasks)
+    costs = NodeCosts(np.zeros(shape), np.zeros(shape), np.zeros(num_tasks), np.zeros(num_tasks))
     call = NormCall("running")
-    features = torch.zeros(1, 1, *net.image_shape, device=device)
+    features = torch.zeros(1, 1, *net.image_shape, device=next(net.parameters()).device)
     skip = None
     for layer in range(net.num_layers):
         out = features
@@ -49,14 +44,13 @@ def node_costs(net: AnchorNet) -> NodeCosts:
             block = net.block(layer, stream)
             with FlopCounterMode(display=False) as counter:
                 out = block(features, call)
-            parameters_LN[layer, stream] = block.num_parameters()
-            macs_LN[layer, stream] = counter.get_total_flops() / 2
+            costs.parameters_LS[layer, stream] = block.num_parameters()
+            costs.macs_LS[layer, stream] = counter.get_total_flops() / 2
         features = out
         skip = out if layer == net.backbone.skip_layer else skip
-    head_macs = 0.0
-    for task in range(len(net.tasks)):
+    for task in range(num_tasks):
         with FlopCounterMode(display=False) as counter:
             net.head(task)(features, skip, call)
-        head_macs += counter.get_total_flops() / 2
-    head_parameters = sum(net.head(task).num_parameters() for task in range(len(net.tasks)))
-    return NodeCosts(parameters_LN, macs_LN, float(head_parameters), head_macs)
+        costs.head_parameters_N[task] = net.head(task).num_parameters()
+        costs.head_macs_N[task] = counter.get_total_flops() / 2
+    return costs

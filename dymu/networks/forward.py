@@ -9,7 +9,7 @@ Three ways to connect the same nodes:
 Predictions are one tensor per task, (B, P, ...).
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -17,7 +17,10 @@ from torch import Tensor
 
 from dymu.networks.anchor_net import AnchorNet
 from dymu.networks.norm import Moments, NormCall, NormMode
-from dymu.networks.tree import reachable
+from dymu.networks.tree import nodes_on_paths, paths
+
+
+Path = tuple[int, ...]  # streams of layers 0, 1, ...
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,9 @@ def tree_forward(net: AnchorNet, images_BCHW: Tensor, parents_PLN: Tensor, condi
         Per task the predictions (B, P, ...).
     """
     calls = _Calls(net, conditions)
-    used_PLN = reachable(parents_PLN)
-    size_P = len(parents_PLN)
+    paths_PNL = paths(parents_PLN)
+    used_PLN = nodes_on_paths(paths_PNL)
+    everyone = torch.arange(len(parents_PLN))
     layer_in: dict[int, _Batch] = {}
     skip: dict[int, _Batch] = {}
     for layer in range(net.num_layers):
@@ -132,75 +136,62 @@ def tree_forward(net: AnchorNet, images_BCHW: Tensor, parents_PLN: Tensor, condi
         if layer == net.backbone.skip_layer:
             skip = layer_out
         layer_in = layer_out
-    everyone = torch.arange(size_P)
+    skip_layer = net.backbone.skip_layer
     predictions = []
     for task in range(len(net.tasks)):
-        features = _gather(layer_in, parents_PLN[:, -1, task], everyone).in_order()
-        skipped = None
-        if net.backbone.skip_layer is not None:
-            skipped = _gather(skip, _ancestor(parents_PLN, task, net.backbone.skip_layer), everyone).in_order()
+        features = _gather(layer_in, paths_PNL[:, task, -1], everyone).in_order()
+        skipped = None if skip_layer is None else _gather(skip, paths_PNL[:, task, skip_layer], everyone).in_order()
         predictions.append(net.head(task)(features, skipped, calls.head(task, "tree")))
     return predictions
 
 
 def path_forward(
-    net: AnchorNet, images_BCHW: Tensor, wanted: Sequence[tuple[int, tuple[int, ...]]], conditions: Conditions
+    net: AnchorNet, images_BCHW: Tensor, paths_of_task: Sequence[Sequence[Path]], conditions: Conditions
 ) -> list[Tensor]:
-    """Run distinct (task, path) pairs, computing every common beginning once.
+    """Run tasks along distinct paths without adaptation, computing every common beginning once.
 
     Args:
         net: Anchor net.
         images_BCHW: Images.
-        wanted: Task and streams of its path, layer 0 first.
+        paths_of_task: Per task the paths to run, each the streams of layers 0 to L-1.
         conditions: Normalisation without adaptation.
 
     Returns:
-        Per wanted pair the prediction (B, ...).
+        Per task the predictions (B, number of its paths, ...).
     """
     assert conditions.adaptation is None, "adapted features depend on the preference, not on the path alone"
     calls = _Calls(net, conditions)
-    prefixes: list[tuple[int, ...]] = [()]
-    features = images_BCHW.unsqueeze(1)
-    skip_prefixes: dict[tuple[int, ...], int] = {}
-    skip_features = features
+    every_path = {path for paths_ in paths_of_task for path in paths_}
+    known = _Prefixes({(): 0}, images_BCHW.unsqueeze(1))
+    skip = known
     for layer in range(net.num_layers):
-        position = {prefix: index for index, prefix in enumerate(prefixes)}
-        longer = sorted({path[: layer + 1] for _, path in wanted}, key=lambda prefix: (prefix[-1], prefix))
+        longer = sorted({path[: layer + 1] for path in every_path}, key=lambda prefix: (prefix[-1], prefix))
         parts = []
         for stream in sorted({prefix[-1] for prefix in longer}):
             mine = [prefix for prefix in longer if prefix[-1] == stream]
-            parents = torch.tensor([position[prefix[:-1]] for prefix in mine], device=features.device)
             call = calls.block(layer, stream, tuple(mine))
-            parts.append(net.block(layer, stream)(features.index_select(1, parents), call))
-        prefixes, features = longer, torch.cat(parts, dim=1)
-        if layer == net.backbone.skip_layer:
-            skip_prefixes = {prefix: index for index, prefix in enumerate(prefixes)}
-            skip_features = features
-    return _path_heads(net, wanted, calls, (prefixes, features), (skip_prefixes, skip_features))
-
-
-def _path_heads(
-    net: AnchorNet,
-    wanted: Sequence[tuple[int, tuple[int, ...]]],
-    calls: _Calls,
-    last: tuple[list[tuple[int, ...]], Tensor],
-    skip: tuple[dict[tuple[int, ...], int], Tensor],
-) -> list[Tensor]:
-    prefixes, features = last
-    skip_position, skip_features = skip
-    position = {prefix: index for index, prefix in enumerate(prefixes)}
-    found: dict[tuple[int, tuple[int, ...]], Tensor] = {}
-    for task in sorted({task for task, _ in wanted}):
-        mine = sorted({path for owner, path in wanted if owner == task})
-        index = torch.tensor([position[path] for path in mine], device=features.device)
+            parts.append(net.block(layer, stream)(known.at([prefix[:-1] for prefix in mine]), call))
+        known = _Prefixes({prefix: index for index, prefix in enumerate(longer)}, torch.cat(parts, dim=1))
+        skip = known if layer == net.backbone.skip_layer else skip
+    predictions = []
+    for task, wanted in enumerate(paths_of_task):
         skipped = None
         if net.backbone.skip_layer is not None:
-            depth = net.backbone.skip_layer + 1
-            at = torch.tensor([skip_position[path[:depth]] for path in mine], device=features.device)
-            skipped = skip_features.index_select(1, at)
-        out = net.head(task)(features.index_select(1, index), skipped, calls.head(task, tuple(mine)))
-        found |= {(task, path): out[:, number] for number, path in enumerate(mine)}
-    return [found[pair] for pair in wanted]
+            skipped = skip.at([path[: net.backbone.skip_layer + 1] for path in wanted])
+        predictions.append(net.head(task)(known.at(wanted), skipped, calls.head(task, tuple(wanted))))
+    return predictions
+
+
+@dataclass(frozen=True)
+class _Prefixes:
+    """Features (B, U, C, H, W) of U beginnings of paths, by position."""
+
+    position: Mapping[Path, int]
+    features: Tensor
+
+    def at(self, prefixes: Sequence[Path]) -> Tensor:
+        index = torch.tensor([self.position[prefix] for prefix in prefixes], device=self.features.device)
+        return self.features.index_select(1, index)
 
 
 @dataclass(frozen=True)
@@ -210,11 +201,17 @@ class _Batch:
     preferences: Tensor
     features: Tensor
 
-    def in_order(self) -> Tensor:
-        order = self.preferences.argsort()
-        if torch.equal(order, torch.arange(len(order))):
+    def of(self, preferences: Tensor) -> Tensor:
+        """Features of some of the preferences, in the order asked for."""
+        if torch.equal(preferences, self.preferences):
             return self.features
-        return self.features.index_select(1, order.to(self.features.device))
+        position = {preference: index for index, preference in enumerate(self.preferences.tolist())}
+        index = torch.tensor([position[preference] for preference in preferences.tolist()])
+        return self.features.index_select(1, index.to(self.features.device))
+
+    def in_order(self) -> Tensor:
+        """Features of all preferences, ascending."""
+        return self.of(self.preferences.sort().values)
 
 
 def _gather(available: dict[int, _Batch], parent_P: Tensor, wanted: Tensor) -> _Batch:
@@ -224,28 +221,11 @@ def _gather(available: dict[int, _Batch], parent_P: Tensor, wanted: Tensor) -> _
     for parent in sorted(set(chosen.tolist())):
         mine = wanted[chosen == parent]
         source = available[parent]
-        if torch.equal(mine, source.preferences):
-            parts.append(source.features)
-        else:
-            at = torch.searchsorted(*_sorted(source.preferences, mine))
-            index = source.preferences.argsort()[at]
-            parts.append(source.features.index_select(1, index.to(source.features.device)))
+        parts.append(source.of(mine))
         preferences.append(mine)
     if len(parts) == 1:
         return _Batch(preferences[0], parts[0])
     return _Batch(torch.cat(preferences), torch.cat(parts, dim=1))
-
-
-def _sorted(values: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    return values.sort().values, wanted
-
-
-def _ancestor(parents_PLN: Tensor, task: int, layer: int) -> Tensor:
-    """(P,) stream of the task's path at a layer."""
-    current = parents_PLN[:, -1, task]
-    for below in reversed(range(layer, parents_PLN.shape[1] - 1)):
-        current = parents_PLN[:, below].gather(1, current[:, None]).squeeze(1)
-    return current
 
 
 def _mix(outputs: list[Tensor], probs_PNN: Tensor) -> list[Tensor]:

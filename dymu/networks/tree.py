@@ -18,19 +18,6 @@ def most_likely_parents(parent_logits_PLNN: Tensor) -> Tensor:
     return (parent_logits_PLNN == best).to(torch.uint8).argmax(dim=-1)
 
 
-def reachable(parents_PLN: Tensor) -> Tensor:
-    """(P, L, N) whether node (l, i) is an ancestor of some head."""
-    size_P, num_layers, num_streams = parents_PLN.shape
-    used_PLN = torch.zeros(parents_PLN.shape, dtype=torch.bool, device=parents_PLN.device)
-    child_used = torch.ones(size_P, num_streams, dtype=torch.bool, device=parents_PLN.device)
-    for layer in reversed(range(num_layers)):
-        hits = torch.zeros(size_P, num_streams, dtype=torch.long, device=parents_PLN.device)
-        hits.scatter_add_(1, parents_PLN[:, layer], child_used.long())
-        child_used = hits > 0
-        used_PLN[:, layer] = child_used
-    return used_PLN
-
-
 def paths(parents_PLN: Tensor) -> Tensor:
     """(P, N, L) streams through which each head's features pass, layer 0 first."""
     num_layers = parents_PLN.shape[1]
@@ -40,6 +27,12 @@ def paths(parents_PLN: Tensor) -> Tensor:
         current_PN = parents_PLN[:, layer].gather(1, current_PN)
         out.append(current_PN)
     return torch.stack(out[::-1], dim=-1)
+
+
+def nodes_on_paths(paths_PNL: Tensor) -> Tensor:
+    """(P, L, N) whether node (l, i) lies on the path of some task: the nodes that run."""
+    used_PLN = torch.zeros(len(paths_PNL), paths_PNL.shape[2], paths_PNL.shape[1], dtype=torch.bool)
+    return used_PLN.scatter_(2, paths_PNL.transpose(1, 2), True)
 
 
 def separate_streams(num_layers: int, num_tasks: int) -> Tensor:

@@ -1,0 +1,120 @@
+"""Stage 0: the anchor net, N single-task networks from one common initialisation (section 3.1)."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from dymu.artifacts.config import check, config
+from dymu.artifacts.step import Step
+from dymu.data.examples import Examples, draw_batch
+from dymu.data.splits import Split
+from dymu.networks.anchor_net import AnchorNet, single_task_nets
+from dymu.networks.backbones.protocol import Backbone
+from dymu.networks.forward import Conditions, tree_forward
+from dymu.networks.tree import separate_streams
+from dymu.spec.dataset import Dataset
+from dymu.stages.context import RunContext
+from dymu.stages.losses import batch_losses
+from dymu.stages.optimisation import Optimisation
+from dymu.stages.tensors import load_module, save_module
+from dymu.stages.training import Outcome, Training, train
+
+STAGE = "anchor"
+REVISION = 1
+WEIGHTS = "anchor.safetensors"
+
+
+@config
+class AnchorRecipe:
+    """How an anchor net is trained, whatever the dataset.
+
+    Attributes:
+        backbone: Architecture of a stream.
+        optimisation: Of all streams; each stream sees every batch and its own task's loss.
+        batch_size: Images a step.
+        initialisation: ``common`` starts all streams from the same numbers (stands in for ImageNet weights);
+            ``independent`` streams cannot exchange features (docs/log.md).
+    """
+
+    backbone: Backbone
+    optimisation: Optimisation
+    batch_size: int = 32
+    initialisation: Literal["common", "independent"] = "common"
+
+    def __post_init__(self) -> None:
+        check(self.batch_size >= 2, self, "batch_size", "at least 2, batch statistics need two images")
+
+
+@config
+class AnchorConfig:
+    """Configuration of the anchor stage.
+
+    Attributes:
+        dataset: What is learnt.
+        recipe: How.
+    """
+
+    dataset: Dataset
+    recipe: AnchorRecipe
+
+
+def anchor_step(recipe: AnchorRecipe, *, dataset: Dataset, seed: int) -> Step:
+    """The step that trains the anchor net."""
+    settings = AnchorConfig(dataset=dataset, recipe=recipe)
+    return Step(stage=STAGE, revision=REVISION, config=settings, run=run_anchor, seed=seed)
+
+
+def run_anchor(step: Step, context: RunContext) -> None:
+    """Train N single-task nets; publishes ``anchor.safetensors``."""
+    settings: AnchorConfig = step.config
+    recipe, tasks = settings.recipe, settings.dataset.tasks
+    examples: Examples = settings.dataset.load(Split.TRAIN, context.data)
+    examples.require(tasks)
+    net = single_task_nets(
+        recipe.backbone,
+        tasks,
+        settings.dataset.input_shape,
+        context.random.torch("initialisation"),
+        common_initialisation=recipe.initialisation == "common",
+    ).to(context.device)
+    parents = separate_streams(net.num_layers, len(tasks))
+
+    def compute(number: int) -> Outcome:
+        index_B = draw_batch(len(examples), recipe.batch_size, context.random.torch("batch", number))
+        batch = examples.batch(index_B, context.device)
+        predictions = tree_forward(net, batch.images, parents, Conditions("train"))
+        losses_N = batch_losses(tasks, predictions, batch.targets)[0]
+        return Outcome(objective=losses_N.sum(), task_losses_N=losses_N)
+
+    train(Training(modules={"anchor": net}, optimisation=recipe.optimisation, tasks=tasks, compute=compute), context)
+    context.spool.log(recipe.optimisation.num_steps, _validate(net, step, context))
+    save_module(net, context.out_dir / WEIGHTS)
+
+
+def load_anchor(anchor: Step, context: RunContext, role: str = "anchor") -> AnchorNet:
+    """The frozen anchor net that a step has as an input."""
+    settings: AnchorConfig = anchor.config
+    net = single_task_nets(
+        settings.recipe.backbone, settings.dataset.tasks, settings.dataset.input_shape, torch.Generator()
+    )
+    load_module(net, context.input_dirs[role] / WEIGHTS)
+    return net.requires_grad_(False).eval().to(context.device)
+
+
+@torch.no_grad()
+def _validate(net: AnchorNet, step: Step, context: RunContext) -> dict[str, float]:
+    """Scaled validation loss of each single-task net, under its running statistics."""
+    settings: AnchorConfig = step.config
+    tasks = settings.dataset.tasks
+    examples: Examples = settings.dataset.load(Split.VAL, context.data)
+    examples.require(tasks)
+    parents = separate_streams(net.num_layers, len(tasks))
+    total_N: Tensor = torch.zeros(len(tasks), dtype=torch.float64)
+    for index_B in torch.arange(len(examples)).split(100):
+        batch = examples.batch(index_B, context.device)
+        predictions = tree_forward(net, batch.images, parents, Conditions("running"))
+        total_N += batch_losses(tasks, predictions, batch.targets)[0].cpu().to(torch.float64) * len(index_B)
+    return {
+        f"validation_loss/{task.name}": float(total) / len(examples) for task, total in zip(tasks, total_N, strict=True)
+    }

@@ -1,0 +1,116 @@
+"""The last stage: measure a trained method on the test split and publish the record.
+
+This is the only module that opens the test split. Every method is judged by the same protocol; what differs is
+how a preference becomes a network, a :class:`~dymu.stages.predictors.Predictor`.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from dymu.artifacts.config import config
+from dymu.artifacts.step import Step
+from dymu.data.examples import Examples
+from dymu.data.splits import Split
+from dymu.errors import SpecError
+from dymu.spec.evaluation import EvaluationConfig
+from dymu.stages.anchor import load_anchor
+from dymu.stages.context import RunContext
+from dymu.stages.edge import load_edge
+from dymu.stages.inputs import dataset_of
+from dymu.stages.measure import Bench
+from dymu.stages.predictors import (
+    ControllablePredictor,
+    PHNBNPredictor,
+    Predictor,
+    SingleTaskPredictor,
+    StaticGridPredictor,
+)
+from dymu.stages.shared import load_phn_bn_hypernet, load_shared
+from dymu.stages.summary import summarise
+from dymu.stages.weight import load_weight
+
+STAGE = "evaluate"
+REVISION = 1
+
+MethodName = Literal["controllable", "single_task", "static_grid", "phn_bn"]
+
+
+@config
+class EvaluateConfig:
+    """Configuration of the evaluation stage.
+
+    Attributes:
+        method: How preferences become networks.
+        protocol: How they are judged.
+    """
+
+    method: MethodName
+    protocol: EvaluationConfig
+
+
+def controllable_evaluation(protocol: EvaluationConfig, *, anchor: Step, edge: Step, weight: Step | None) -> Step:
+    """Evaluation of the paper's method; without a weight stage the anchor's weights are used as they are."""
+    inputs = {"anchor": anchor, "edge": edge}
+    if weight is not None:
+        inputs["weight"] = weight
+    return _step("controllable", protocol, inputs, seed=edge.seed)
+
+
+def single_task_evaluation(protocol: EvaluationConfig, *, anchor: Step) -> Step:
+    """Evaluation of N single-task nets."""
+    return _step("single_task", protocol, {"anchor": anchor}, seed=anchor.seed)
+
+
+def static_grid_evaluation(protocol: EvaluationConfig, *, nets: Sequence[Step]) -> Step:
+    """Evaluation of one static net per evaluation preference, in the order of the preferences."""
+    inputs = {f"net_{number:03d}": net for number, net in enumerate(nets)}
+    return _step("static_grid", protocol, inputs, seed=nets[0].seed)
+
+
+def phn_bn_evaluation(protocol: EvaluationConfig, *, phn_bn: Step) -> Step:
+    """Evaluation of PHN-BN.
+
+    Raises:
+        SpecError: If running statistics are asked of a net that was trained without keeping any.
+    """
+    if protocol.statistics == "running" and phn_bn.config.convolutions == "joint":
+        raise SpecError(
+            "EvaluationConfig.statistics is 'running', but a PHN-BN trained jointly keeps no running statistics; "
+            "use 'batch' or 'recalibrated'."
+        )
+    return _step("phn_bn", protocol, {"phn_bn": phn_bn}, seed=phn_bn.seed)
+
+
+def run_evaluate(step: Step, context: RunContext) -> None:
+    """Measure on the test split; publishes ``record.json``."""
+    settings: EvaluateConfig = step.config
+    dataset = dataset_of(step)
+    test: Examples = dataset.load(Split.TEST, context.data)
+    calibration: Examples = dataset.load(Split.TRAIN, context.data)
+    test.require(dataset.tasks)
+    bench = Bench(examples=test, calibration=calibration, protocol=settings.protocol, context=context)
+    record = summarise(step, _predictor(step, context), bench)
+    context.spool.log(0, {name: value.value for name, value in record.values.items()})
+    record.write(context.out_dir)
+
+
+def _predictor(step: Step, context: RunContext) -> Predictor:
+    settings: EvaluateConfig = step.config
+    match settings.method:
+        case "controllable":
+            net = load_anchor(step.inputs["anchor"], context)
+            weight = load_weight(step.inputs["weight"], context) if "weight" in step.inputs else None
+            return ControllablePredictor(net, load_edge(step.inputs["edge"], context), weight)
+        case "single_task":
+            return SingleTaskPredictor(load_anchor(step.inputs["anchor"], context))
+        case "static_grid":
+            nets = [load_shared(net, context, role) for role, net in sorted(step.inputs.items())]
+            return StaticGridPredictor(nets)
+        case "phn_bn":
+            net = load_shared(step.inputs["phn_bn"], context, "phn_bn")
+            return PHNBNPredictor(net, load_phn_bn_hypernet(net, step.inputs["phn_bn"], context))
+
+
+def _step(method: MethodName, protocol: EvaluationConfig, inputs: dict[str, Step], *, seed: int | None) -> Step:
+    settings = EvaluateConfig(method=method, protocol=protocol)
+    return Step(stage=STAGE, revision=REVISION, config=settings, run=run_evaluate, inputs=inputs, seed=seed)

@@ -1,0 +1,191 @@
+"""How each method turns preferences into networks."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dymu.metrics.cost import reachable, tree_cost
+from dymu.networks.anchor_net import AnchorNet
+from dymu.networks.costs import node_costs
+from dymu.networks.edge_hypernet import EdgeHypernet
+from dymu.networks.tree import most_likely_parents, separate_streams, shared_stream
+from dymu.networks.weight_hypernet import WeightHypernet
+from dymu.stages.measure import Bench, Measurement, measure
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Active parameters (S,) and multiply-accumulates an image (S,)."""
+
+    parameters_S: Floats
+    macs_S: Floats
+
+
+class Predictor(Protocol):
+    """A trained method."""
+
+    follows_resource: bool  # whether c changes anything
+
+    def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:
+        """Losses and metrics at S preferences."""
+
+    def cost(self, preferences_SN: Floats, resource: float) -> Cost:
+        """Cost at S preferences."""
+
+    def trees(self, preferences_SN: Floats, resource: float) -> list[list[list[int]]]:
+        """Predicted trees, S times L rows of N parents; empty for a method without trees."""
+
+    def anchor_parameters(self) -> float:
+        """Parameters of all networks that are stored."""
+
+    def control_parameters(self) -> float:
+        """Parameters of the hypernets."""
+
+
+class ControllablePredictor:
+    """The paper's method: a tree from the edge hypernet, normalisation from the weight hypernet."""
+
+    follows_resource = True
+
+    def __init__(self, net: AnchorNet, edge: EdgeHypernet, weight: WeightHypernet | None) -> None:
+        self.net, self.edge, self.weight = net, edge, weight
+        self.costs = node_costs(net)
+
+    def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:
+        """One tree per preference, adapted if there is a weight hypernet."""
+        preference, c = self._tensors(preferences_SN, resource)
+        adaptation = None if self.weight is None else self.weight(preference, c)
+        return measure(self.net, self.parents(preferences_SN, resource), adaptation, bench)
+
+    def cost(self, preferences_SN: Floats, resource: float) -> Cost:
+        """One batched call of the edge hypernet and a table of node costs."""
+        used = reachable(self.parents(preferences_SN, resource).numpy())
+        return Cost(
+            tree_cost(used, node_cost_LN=self.costs.parameters_LS, head_cost_N=self.costs.head_parameters_N),
+            tree_cost(used, node_cost_LN=self.costs.macs_LS, head_cost_N=self.costs.head_macs_N),
+        )
+
+    def trees(self, preferences_SN: Floats, resource: float) -> list[list[list[int]]]:
+        """The most likely trees."""
+        trees: list[list[list[int]]] = self.parents(preferences_SN, resource).tolist()
+        return trees
+
+    @torch.no_grad()
+    def parents(self, preferences_SN: Floats, resource: float) -> Tensor:
+        """(S, L, N) most likely parents, on the CPU."""
+        return most_likely_parents(self.edge(*self._tensors(preferences_SN, resource))).cpu()
+
+    def anchor_parameters(self) -> float:
+        """All streams and heads."""
+        return float(self.net.num_parameters())
+
+    def control_parameters(self) -> float:
+        """Edge and weight hypernet."""
+        hypernets = [self.edge] if self.weight is None else [self.edge, self.weight]
+        return float(sum(parameter.numel() for hypernet in hypernets for parameter in hypernet.parameters()))
+
+    def _tensors(self, preferences_SN: Floats, resource: float) -> tuple[Tensor, Tensor]:
+        device = next(self.edge.parameters()).device
+        preference = torch.from_numpy(preferences_SN).to(device, torch.float32)
+        return preference, torch.full((len(preference),), resource, device=device)
+
+
+class _Static:
+    """What methods without trees and without c have in common."""
+
+    follows_resource = False
+
+    def trees(self, preferences_SN: Floats, resource: float) -> list[list[list[int]]]:  # noqa: ARG002
+        """None."""
+        return []
+
+
+class SingleTaskPredictor(_Static):
+    """N single-task nets: the same point for every preference."""
+
+    def __init__(self, net: AnchorNet) -> None:
+        self.net = net
+
+    def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:  # noqa: ARG002
+        """The nets as they are."""
+        tree = separate_streams(self.net.num_layers, len(self.net.tasks))
+        return measure(self.net, tree.expand(len(preferences_SN), -1, -1), None, bench)
+
+    def cost(self, preferences_SN: Floats, resource: float) -> Cost:  # noqa: ARG002
+        """All nets, always."""
+        return _whole_net(self.net, len(preferences_SN))
+
+    def anchor_parameters(self) -> float:
+        """All nets."""
+        return float(self.net.num_parameters())
+
+    def control_parameters(self) -> float:
+        """None."""
+        return 0.0
+
+
+class PHNBNPredictor(_Static):
+    """One shared backbone whose normalisation follows the task preference."""
+
+    def __init__(self, net: AnchorNet, hypernet: WeightHypernet) -> None:
+        self.net, self.hypernet = net, hypernet
+
+    @torch.no_grad()
+    def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:
+        """The shared tree, adapted."""
+        device = next(self.hypernet.parameters()).device
+        preference = torch.from_numpy(preferences_SN).to(device, torch.float32)
+        adaptation = self.hypernet(preference, torch.full((len(preference),), resource, device=device))
+        tree = shared_stream(self.net.num_layers, len(self.net.tasks))
+        return measure(self.net, tree.expand(len(preference), -1, -1), adaptation, bench)
+
+    def cost(self, preferences_SN: Floats, resource: float) -> Cost:  # noqa: ARG002
+        """The shared net, always."""
+        return _whole_net(self.net, len(preferences_SN))
+
+    def anchor_parameters(self) -> float:
+        """The shared net."""
+        return float(self.net.num_parameters())
+
+    def control_parameters(self) -> float:
+        """The hypernet."""
+        return float(sum(parameter.numel() for parameter in self.hypernet.parameters()))
+
+
+class StaticGridPredictor(_Static):
+    """One static net per evaluation preference, in their order."""
+
+    def __init__(self, nets: list[AnchorNet]) -> None:
+        self.nets = nets
+
+    def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:  # noqa: ARG002
+        """Each net at its own preference."""
+        assert len(preferences_SN) == len(self.nets), "a static grid is judged at the preferences it was trained for"
+        tree = shared_stream(self.nets[0].num_layers, len(self.nets[0].tasks))
+        parts = [measure(net, tree, None, bench) for net in self.nets]
+        metrics = {name: torch.cat([part.metrics[name] for part in parts]) for name in parts[0].metrics}
+        return Measurement(torch.cat([part.losses_SN for part in parts]), metrics)
+
+    def cost(self, preferences_SN: Floats, resource: float) -> Cost:  # noqa: ARG002
+        """One of the nets."""
+        return _whole_net(self.nets[0], len(preferences_SN))
+
+    def anchor_parameters(self) -> float:
+        """All nets together."""
+        return float(sum(net.num_parameters() for net in self.nets))
+
+    def control_parameters(self) -> float:
+        """None."""
+        return 0.0
+
+
+def _whole_net(net: AnchorNet, count: int) -> Cost:
+    costs = node_costs(net)
+    macs = costs.macs_LS.sum() + costs.head_macs_N.sum()
+    return Cost(np.full(count, float(net.num_parameters())), np.full(count, float(macs)))

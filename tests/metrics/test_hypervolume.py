@@ -65,7 +65,7 @@ def test_it_agrees_with_moocore(coordinates: int, seed: int) -> None:
     assert module._by_exclusive_boxes(edges) == pytest.approx(expected, rel=1e-12, abs=0)
 
 
-@pytest.mark.parametrize(("count", "coordinates"), [(20, 3), (30, 5), (20, 7), (30, 7), (12, 12), (16, 20)])
+@pytest.mark.parametrize(("count", "coordinates"), [(20, 3), (30, 5), (30, 7), (22, 11), (12, 12), (16, 20)])
 def test_it_agrees_with_optuna(count: int, coordinates: int) -> None:
     points, reference = sphere_front(count, coordinates, seed=count), np.ones(coordinates)
     expected = float(optuna_hypervolume(points, reference))
@@ -74,20 +74,20 @@ def test_it_agrees_with_optuna(count: int, coordinates: int) -> None:
 
 @pytest.mark.parametrize("leaf", [1, 4, 12])
 def test_recursion_and_enumeration_agree(leaf: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    points, reference = sphere_front(16, 9, seed=3), np.ones(9)
+    points, reference = sphere_front(16, 12, seed=3), np.ones(12)
     expected = hypervolume(points, reference)
     monkeypatch.setattr(module, "_MAX_ENUMERATED_POINTS", leaf)
     assert hypervolume(points, reference) == pytest.approx(expected, rel=1e-12, abs=0)
 
 
-@pytest.mark.parametrize("coordinates", [1, 2, 6, 7, 20])
+@pytest.mark.parametrize("coordinates", [1, 2, 10, 11, 20])
 def test_one_point_spans_its_box(coordinates: int) -> None:
     assert hypervolume([[0.25] * coordinates], [1.0] * coordinates) == pytest.approx(
         0.75**coordinates, rel=1e-13, abs=0
     )
 
 
-@pytest.mark.parametrize("coordinates", [2, 3, 7, 12])
+@pytest.mark.parametrize("coordinates", [2, 3, 10, 13])
 def test_boxes_that_are_thin_in_one_coordinate_each(coordinates: int) -> None:
     # Point i reaches 0 in coordinate i and 1/2 elsewhere: the common half cube and one half cube more each.
     points = np.full((coordinates, coordinates), 0.5)
@@ -96,7 +96,7 @@ def test_boxes_that_are_thin_in_one_coordinate_each(coordinates: int) -> None:
     assert hypervolume(points, np.ones(coordinates)) == pytest.approx(expected, rel=1e-13, abs=0)
 
 
-@pytest.mark.parametrize("coordinates", [3, 8])
+@pytest.mark.parametrize("coordinates", [3, 12])
 def test_no_point_spans_nothing(coordinates: int) -> None:
     reference = np.ones(coordinates)
     assert hypervolume([], reference) == 0.0
@@ -104,7 +104,7 @@ def test_no_point_spans_nothing(coordinates: int) -> None:
     assert best_point_hypervolume([], reference) == 0.0
 
 
-@pytest.mark.parametrize("coordinates", [3, 8])
+@pytest.mark.parametrize("coordinates", [3, 12])
 def test_points_that_do_not_beat_the_reference_strictly_are_dropped(coordinates: int) -> None:
     inside = np.full(coordinates, 0.5)
     on_the_face, outside = inside.copy(), inside.copy()
@@ -116,7 +116,7 @@ def test_points_that_do_not_beat_the_reference_strictly_are_dropped(coordinates:
     assert best_point_hypervolume([outside], reference) == 0.0
 
 
-@pytest.mark.parametrize("coordinates", [4, 9])
+@pytest.mark.parametrize("coordinates", [4, 12])
 def test_order_duplicates_and_dominated_points_do_not_matter(coordinates: int) -> None:
     points, reference = sphere_front(10, coordinates, seed=1), np.ones(coordinates)
     expected = hypervolume(points, reference)
@@ -126,7 +126,7 @@ def test_order_duplicates_and_dominated_points_do_not_matter(coordinates: int) -
     )
 
 
-@pytest.mark.parametrize("coordinates", [3, 9])
+@pytest.mark.parametrize("coordinates", [3, 12])
 def test_scale_and_origin_of_each_coordinate_factor_out(coordinates: int) -> None:
     rng = np.random.default_rng(5)
     scale, shift = rng.random(coordinates) + 0.5, rng.random(coordinates)
@@ -135,7 +135,7 @@ def test_scale_and_origin_of_each_coordinate_factor_out(coordinates: int) -> Non
     assert moved == pytest.approx(hypervolume(points, reference) * scale.prod(), rel=1e-12, abs=0)
 
 
-@pytest.mark.parametrize("coordinates", [3, 9])
+@pytest.mark.parametrize("coordinates", [3, 12])
 def test_lower_losses_give_more_volume(coordinates: int) -> None:
     points, reference = sphere_front(9, coordinates, seed=2), np.ones(coordinates)
     assert HYPERVOLUME.higher_is_better is True
@@ -172,7 +172,7 @@ def test_the_range_is_the_box_below_the_reference() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("coordinates", [3, 8])
+@pytest.mark.parametrize("coordinates", [3, 12])
 def test_losses_that_are_not_finite_are_refused(bad: float, coordinates: int) -> None:
     points = np.zeros((3, coordinates))
     points[1, 2] = bad

@@ -1,0 +1,73 @@
+"""How long steps will take, from those that ran before."""
+
+import itertools
+import json
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from dymu.artifacts.fingerprint import TYPE_KEY
+from dymu.artifacts.record import PROVENANCE
+from dymu.artifacts.step import Step
+from dymu.artifacts.store import STEP, Store
+from dymu.errors import StoreError
+
+_LOOKED_AT = 40  # artifacts a stage; more would not change a median by much, but cost time in a large store
+
+
+class Sample(NamedTuple):
+    """What one earlier artifact cost."""
+
+    config: Mapping[str, Any]
+    cpu_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """CPU-seconds of the steps that must run.
+
+    Attributes:
+        cpu_s: Sum over the steps for which there is an estimate.
+        by_address: CPU-seconds of each of those steps.
+        unknown: Stages without an estimate.
+    """
+
+    cpu_s: float
+    by_address: Mapping[str, float]
+    unknown: tuple[str, ...]
+
+
+def estimate(steps: Iterable[Step], store: Store | None) -> Estimate:
+    """Median CPU-seconds of earlier artifacts with the same config, or else with the same class of config."""
+    listed = list(steps)
+    stages = sorted({step.stage for step in listed})
+    samples = {stage: _samples(stage, store) if store is not None else [] for stage in stages}
+    found = {step.address: _cost(step, samples[step.stage]) for step in listed}
+    known = {address: cost for address, cost in found.items() if cost is not None}
+    return Estimate(
+        cpu_s=sum(known.values()),
+        by_address=known,
+        unknown=tuple(sorted({step.stage for step in listed if step.address not in known})),
+    )
+
+
+def _samples(stage: str, store: Store) -> list[Sample]:
+    found = []
+    for address in itertools.islice(store.addresses(stage), _LOOKED_AT):
+        try:
+            folder = store.path(address)
+            form = json.loads((folder / STEP).read_text(encoding="utf-8"))
+            cost = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))["cpu_s"]
+            found.append(Sample(config=form["config"], cpu_s=float(cost)))
+        except (StoreError, OSError, json.JSONDecodeError, KeyError):
+            continue  # removed or damaged since it was listed: no basis for an estimate
+    return found
+
+
+def _cost(step: Step, samples: list[Sample]) -> float | None:
+    config = step.form["config"]
+    alike = [sample for sample in samples if sample.config.get(TYPE_KEY) == config.get(TYPE_KEY)]
+    same = [sample for sample in alike if sample.config == config]
+    costs = [sample.cpu_s for sample in same or alike]
+    return statistics.median(costs) if costs else None

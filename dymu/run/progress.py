@@ -1,0 +1,186 @@
+"""Shows how far a run is: a table in a terminal, lines elsewhere."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from dymu.run.plan import Use
+from dymu.run.watch import Row, Watch
+
+_TICK_S = 1.0
+_SYNC_S = 5.0
+_LINE_S = 10.0
+_BAR = 18
+_STYLES = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
+
+
+class Monitor:
+    """Shows a :class:`Watch` and calls ``sync`` now and then, until the ``with`` block ends.
+
+    Args:
+        watch: What to show.
+        console: Where to.
+        where: The folder with the results, shown below the table.
+        sync: Called every few seconds, for instance to tell a tracking server.
+        overdue: Called at every tick; what to do when a stop takes too long is its own affair.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        console: Console,
+        *,
+        where: str,
+        sync: Callable[[], None],
+        overdue: Callable[[], None],
+    ) -> None:
+        self._watch = watch
+        self._console = console
+        self._where = where
+        self._sync = sync
+        self._overdue = overdue
+        self._began = time.monotonic()
+        self._ended = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="dymu-progress", daemon=True)
+        self._lines = Lines()
+        self.cpu_seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        if self._error is not None and error is None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            if self._console.is_terminal:
+                with Live(
+                    console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+                ) as live:
+                    self._loop(lambda: live.update(self._table(), refresh=True))
+            else:
+                self._loop(self._print_lines)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for this one
+            self._error = error
+
+    def _loop(self, show: Callable[[], None]) -> None:
+        synced = time.monotonic()
+        while True:
+            last = self._ended.wait(_TICK_S)
+            self._watch.look()
+            show()
+            if time.monotonic() - synced >= _SYNC_S and not last:
+                self._sync()
+                synced = time.monotonic()
+            self._overdue()
+            self.cpu_seconds = time.thread_time()
+            if last:
+                return
+
+    def _print_lines(self) -> None:
+        for line in self._lines.news(self._watch.rows(), time.monotonic()):
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _table(self) -> Group:
+        rows = self._watch.rows()
+        room = max(3, self._console.height - 6)
+        shown = rows if len(rows) <= room else _most_telling(rows, room)
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for title in ("arm", "seed", "stage", "", "step", "rate", "left"):
+            table.add_column(
+                title, header_style="dim", justify="right" if title in ("step", "rate") else "left"
+            )
+        for row in shown:
+            table.add_row(*_cells(row))
+        return Group(
+            table, Text(self._summary(rows), style="bold"), Text(f"results: {self._where}", style="dim")
+        )
+
+    def _summary(self, rows: list[Row]) -> str:
+        wanted = self._watch.wanted
+        parts = [
+            f"{len(self._watch.done & wanted)} of {len(wanted)} steps done",
+            f"{sum(row.state == 'failed' for row in rows)} arms failed",
+            f"{clock(time.monotonic() - self._began)} gone",
+        ]
+        left = self._watch.seconds_left()
+        parts.append("no estimate yet" if left is None else f"about {clock(left)} left")
+        return ", ".join(parts)
+
+
+class Lines:
+    """Progress for a pipe or a log file: a line when an arm enters a stage, and every ten seconds."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Use, tuple[str, str]] = {}
+        self._last = float("-inf")
+
+    def news(self, rows: list[Row], now: float) -> list[str]:
+        """The lines to print; arms that wait for the same step share one."""
+        due = now - self._last >= _LINE_S
+        groups: dict[tuple[str, str, int], list[Row]] = {}
+        for row in rows:
+            changed = self._seen.get(row.use) != (row.state, row.address)
+            if row.state != "waiting" and (changed or (due and row.state == "running")):
+                groups.setdefault((row.state, row.address or row.use.arm, row.use.seed), []).append(row)
+            self._seen[row.use] = (row.state, row.address)
+        if due:
+            self._last = now
+        return [_line(members) for members in groups.values()]
+
+
+def clock(seconds: float) -> str:
+    """For instance ``2:05`` or ``1:02:05``."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def _line(rows: list[Row]) -> str:
+    first = rows[0]
+    who = first.use.arm if len(rows) == 1 else f"{len(rows)} arms"
+    told = first.progress
+    parts = [time.strftime("%H:%M:%S"), f"{who} seed {first.use.seed}", first.stage, first.state]
+    if first.state == "running" and told.total:
+        parts.append(f"{told.step}/{told.total} {told.rate:.1f}/s")
+        if told.seconds_left is not None:
+            parts.append(f"{clock(told.seconds_left)} left")
+    return "  ".join(part for part in parts if part)
+
+
+def _cells(row: Row) -> tuple[Text | ProgressBar, ...]:
+    style = _STYLES[row.state]
+    told = row.progress
+    known = row.state == "running" and told.total > 0
+    left = told.seconds_left if known else None
+    return (
+        Text(row.use.arm),
+        Text(str(row.use.seed)),
+        Text(row.stage or row.state, style=style),
+        ProgressBar(total=told.total, completed=told.step, width=_BAR)
+        if known
+        else Text("" if row.state in ("done", "running") else row.state, style=style),
+        Text(f"{told.step}/{told.total}" if known else ""),
+        Text(f"{told.rate:.1f}/s" if known and told.rate else ""),
+        Text("" if left is None else clock(left)),
+    )
+
+
+def _most_telling(rows: list[Row], room: int) -> list[Row]:
+    order = {"failed": 0, "running": 1, "waiting": 2, "done": 3}
+    return sorted(rows, key=lambda row: order[row.state])[:room]

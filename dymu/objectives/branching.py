@@ -9,7 +9,7 @@ The paper leaves several points of Eqs. 3 and 5 open; :class:`BranchingReading` 
 its docstring are those of docs/protocol.md.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -46,6 +46,20 @@ class BranchingReading:
 
 
 DEFAULT_READING = BranchingReading()
+
+
+class BranchingTerms(NamedTuple):
+    """Eq. 6 and its parts, each (P,).
+
+    Attributes:
+        total: The regularizer, to be added to the task loss of each preference.
+        active: Eq. 3, without its weight and without c.
+        inactive: Eq. 5, without its weight.
+    """
+
+    total: Tensor
+    active: Tensor
+    inactive: Tensor
 
 
 def active_tasks(preference_PN: Tensor, threshold: float) -> Tensor:
@@ -140,7 +154,7 @@ def branching_regularizer(
     active_weight: float,
     inactive_weight: float,
     reading: BranchingReading = DEFAULT_READING,
-) -> Tensor:
+) -> BranchingTerms:
     """Eq. 6: ``c * active_weight * active_loss + inactive_weight * inactive_loss``.
 
     Args:
@@ -151,16 +165,14 @@ def branching_regularizer(
         active_weight: lambda_A.
         inactive_weight: lambda_I.
         reading: Open points of Eqs. 3 and 5.
-
-    Returns:
-        (P,) to be added to the task loss of each preference.
     """
     gap_PLNN = _squared_gaps(parent_probs_PLNN, parent_probs_PLNN)
     active_P = _active_loss(gap_PLNN, parent_probs_PLNN, affinity_NN, active_PN, reading)
     if reading.inactive_target == "detached":
         gap_PLNN = _gaps_to_target(parent_probs_PLNN, reading)
     inactive_P = _inactive_loss(gap_PLNN, active_PN, reading)
-    return resource_preference_P * active_weight * active_P + inactive_weight * inactive_P
+    total_P = resource_preference_P * active_weight * active_P + inactive_weight * inactive_P
+    return BranchingTerms(total_P, active_P, inactive_P)
 
 
 def _squared_gaps(row_PLNN: Tensor, target_PLNN: Tensor) -> Tensor:

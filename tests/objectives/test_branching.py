@@ -325,7 +325,7 @@ def test_regularizer_is_eq_6(choices: Choices, affinity: Affinity, target: Any) 
     resource = torch.tensor([0.0, 0.25, 1.0, 0.5], dtype=torch.float64)
     reading = BranchingReading(inactive_target=target)
     leaf = probs.clone().requires_grad_()
-    got = branching_regularizer(
+    terms = branching_regularizer(
         leaf,
         alike,
         active,
@@ -335,12 +335,17 @@ def test_regularizer_is_eq_6(choices: Choices, affinity: Affinity, target: Any) 
         reading=reading,
     )
     other = probs.clone().requires_grad_()
-    parts = resource * 1.5 * active_loss(other, alike, active, reading=reading)
-    parts = parts + 0.1 * inactive_loss(other, active, reading=reading)
-    torch.testing.assert_close(got, parts)
-    assert got[0].item() == pytest.approx(0.1 * inactive_loss_as_printed(probs[0].tolist(), ACTIVE[0]))
+    parts = (
+        active_loss(other, alike, active, reading=reading),
+        inactive_loss(other, active, reading=reading),
+    )
+    total = resource * 1.5 * parts[0] + 0.1 * parts[1]
+    torch.testing.assert_close(tuple(terms), (total, *parts))
+    assert terms.total[0].item() == pytest.approx(
+        0.1 * inactive_loss_as_printed(probs[0].tolist(), ACTIVE[0])
+    )
     torch.testing.assert_close(
-        torch.autograd.grad(got.sum(), leaf)[0], torch.autograd.grad(parts.sum(), other)[0]
+        torch.autograd.grad(terms.total.sum(), leaf)[0], torch.autograd.grad(total.sum(), other)[0]
     )
 
 
@@ -357,7 +362,7 @@ def test_relabelling_tasks_changes_nothing(choices: Choices, affinity: Affinity,
             resource_preference_P=torch.ones(len(ACTIVE), dtype=torch.float64),
             active_weight=1.0,
             inactive_weight=0.1,
-        )
+        ).total
 
     moved = regularizer(probs[..., order, :][..., order], alike[order][:, order], active[:, order])
     torch.testing.assert_close(moved, regularizer(probs, alike, active))
@@ -382,7 +387,7 @@ def test_gradients_agree_with_finite_differences(
             active_weight=1.0,
             inactive_weight=0.3,
             reading=reading,
-        )
+        ).total
 
     assert torch.autograd.gradcheck(regularizer, logits)
 
@@ -405,7 +410,7 @@ def test_extreme_choices_stay_finite_in_float32(affinity: Affinity, gradient: An
             active_weight=1.0,
             inactive_weight=0.1,
             reading=reading,
-        )
+        ).total
         (grad,) = torch.autograd.grad(loss.sum(), logits)
         assert bool(probs.isfinite().all())
         assert bool(loss.isfinite().all())

@@ -41,10 +41,8 @@ class Spool:
         """Forget metrics of ``step`` and later, and a half-written last line: they will be told again."""
         if not self.metrics_file.exists():
             return
-        kept = []
-        for line in self.metrics_file.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n") and json.loads(line)["step"] < step:
-                kept.append(line)
+        lines = self.metrics_file.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] < step]
         partial = self.metrics_file.with_suffix(".part")
         partial.write_text("".join(kept), encoding="utf-8")
         partial.replace(self.metrics_file)

@@ -1,0 +1,43 @@
+import dataclasses
+from typing import Any
+
+import pytest
+
+from dymu.tracking.news import cells_of
+from dymu.tracking.tags import arm_tags, cell_tags, origin_tags, parent_tags
+
+
+def test_a_run_knows_study_question_arm_seed_and_addresses(
+    study: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USER", "ada")
+    manifest = study.manifest
+    tags = {
+        **arm_tags(manifest, manifest.arms[1], role="seed", parent_id="p"),
+        **cell_tags(cells_of(manifest)[2]),
+    }
+    assert tags["dymu.study"] == "toy"
+    assert tags["dymu.question"] == "Which parts matter?"
+    assert (tags["dymu.arm"], tags["dymu.seed"]) == ("no-affinity", "0")
+    assert tags["dymu.evaluation"] == "evaluate/no-affinity-0"
+    assert tags["dymu.step.anchor"] == "anchor/shared-0"
+    assert (tags["mlflow.parentRunId"], tags["mlflow.user"]) == ("p", "ada")
+    assert tags["mlflow.source.name"] == "ablations.parts"
+
+
+def test_overrides_of_the_command_line_are_marked(study: Any) -> None:
+    arm = dataclasses.replace(study.manifest.arms[0], ad_hoc={"method.edge.active_threshold": 0.3})
+    tags = arm_tags(study.manifest, arm, role="seed", parent_id="p")
+    assert tags["dymu.ad_hoc"] == "method.edge.active_threshold=0.3"
+
+
+def test_the_parent_shows_the_question(study: Any) -> None:
+    assert parent_tags(study.manifest)["mlflow.note.content"] == "Which parts matter?\n\nTable 6"
+
+
+def test_the_code_revision_is_told_if_it_is_known() -> None:
+    assert origin_tags({"git_revision": "abc", "git_dirty": True}) == {
+        "mlflow.source.git.commit": "abc",
+        "dymu.git_dirty": "true",
+    }
+    assert origin_tags({"git_revision": None, "git_dirty": None}) == {}

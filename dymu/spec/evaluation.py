@@ -33,7 +33,7 @@ class EvaluationConfig:
     recalibration_batches: int = 4
 
     def __post_init__(self) -> None:
-        check(len(self.reference_point) >= 2, self, "reference_point", "one coordinate per task, at least two")
+        check(len(self.reference_point) >= 2, self, "reference_point", "a coordinate per task, at least two")
         check(all(x > 0 for x in self.reference_point), self, "reference_point", "positive coordinates")
         check(self.num_preferences >= 1, self, "num_preferences", "at least 1")
         check(self.num_cost_preferences >= 1, self, "num_cost_preferences", "at least 1")
@@ -44,4 +44,10 @@ class EvaluationConfig:
             self,
             "resource_preferences",
             "at least one value, each in [0, 1]",
+        )
+        check(
+            len({f"{c:g}" for c in self.resource_preferences}) == len(self.resource_preferences),
+            self,
+            "resource_preferences",
+            "values that differ in their first six digits, by which results are named",
         )

@@ -1,6 +1,7 @@
 """A study: a dataset, a method and an evaluation protocol, as one frozen value."""
 
 import dataclasses
+import re
 from typing import Any, Protocol, runtime_checkable
 
 from dymu.artifacts.config import changed, check, config, is_config, unknown_field_message
@@ -9,6 +10,8 @@ from dymu.artifacts.step import Step
 from dymu.errors import SpecError
 from dymu.spec.dataset import Dataset
 from dymu.spec.evaluation import EvaluationConfig
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @runtime_checkable
@@ -43,7 +46,13 @@ class Study:
                 f"Study {self.name}: evaluation.reference_point has {given} coordinates, but "
                 f"{type(self.dataset).__name__} has {num_tasks} tasks; give one coordinate per task."
             )
-        check(self.name != "" and "/" not in self.name, self, "name", "a non-empty name without '/'")
+        names = [task.name for task in self.dataset.tasks]
+        if len(set(names)) < num_tasks:
+            raise SpecError(
+                f"Study {self.name}: task names must differ, but the dataset has {', '.join(names)}."
+            )
+        is_name = _NAME.fullmatch(self.name) is not None
+        check(is_name, self, "name", "letters, digits, '-' and '_': files are named after it")
 
     def evaluation_step(self, seed: int) -> Step:
         """The step whose artifact is the record of this study at one seed."""

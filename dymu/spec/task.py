@@ -31,5 +31,6 @@ class Task:
     loss_weight: float = 1.0
 
     def __post_init__(self) -> None:
+        check(self.name != "" and "/" not in self.name, self, "name", "a non-empty name without '/'")
         check(self.num_outputs > 0, self, "num_outputs", "a positive number")
         check(self.loss_weight > 0, self, "loss_weight", "a positive number")

@@ -1,0 +1,122 @@
+import errno
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from dymu.artifacts.store import Store
+
+REPOSITORY = Path(__file__).parents[2]
+
+Runner = Callable[..., "subprocess.Popen[str]"]
+
+
+class Publish(Protocol):
+    def __call__(self, address: str, files: Mapping[str, str] = ...) -> Path: ...
+
+
+class FailOn(Protocol):
+    def __call__(self, function: str, code: int, *, call: int = ...) -> None: ...
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def publish(store: Store) -> Publish:
+    def publish(address: str, files: Mapping[str, str] = {"a.txt": "a"}) -> Path:
+        attempt = store.new_attempt(address)
+        for name, text in files.items():
+            (attempt / name).parent.mkdir(parents=True, exist_ok=True)
+            (attempt / name).write_text(text, encoding="utf-8")
+        return store.publish(address, attempt, info={})
+
+    return publish
+
+
+@pytest.fixture
+def run_python() -> Iterator[Runner]:
+    """Starts Python with a script and arguments; what still runs at the end is killed."""
+    started = []
+
+    def run(script: str, *arguments: str | Path, **environment: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def fail_on(monkeypatch: pytest.MonkeyPatch) -> FailOn:
+    """Makes one call, counted from 0, of a function of ``os`` fail with an error number."""
+
+    def fail_on(function: str, code: int, *, call: int = 0) -> None:
+        real = getattr(os, function)
+        calls = iter(range(10**6))
+
+        def failing(*args: Any, **kwargs: Any) -> Any:
+            if next(calls) == call:
+                raise OSError(code, os.strerror(code), str(args[0]) if isinstance(args[0], Path) else None)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(os, function, failing)
+
+    return fail_on
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """An empty file system of 256 KiB; skips where it cannot be mounted."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs the right to mount a file system; the same is tested with failing calls")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+@pytest.fixture
+def memory_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder for thousands of files, in memory where possible: a disk may take long to delete them."""
+    memory = Path("/dev/shm")
+    parent = memory if os.access(memory, os.W_OK) else tmp_path
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def tree() -> Callable[[Path], dict[str, bytes]]:
+    """All files below a folder with their contents, to see that nothing changed."""
+
+    def tree(folder: Path) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        }
+
+    return tree
+
+
+@pytest.fixture(params=[errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+def disk_error(request: pytest.FixtureRequest) -> int:
+    return int(request.param)

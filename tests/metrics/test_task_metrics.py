@@ -165,3 +165,12 @@ def test_wrong_shapes_are_refused_by_task_name(task: Task) -> None:
 def test_each_kind_has_a_metric_of_its_own(kind: TaskKind) -> None:
     others = {"classification", "segmentation", "normals", "depth"} - {kind}
     assert metric_of(kind).name not in {metric_of(other).name for other in others}  # type: ignore[arg-type]
+
+
+def test_confusion_counts_by_target_then_prediction() -> None:
+    target = torch.tensor([[[2, 2, IGNORED_CLASS]]])
+    prediction = torch.zeros(1, 1, 4, 1, 3)
+    prediction[0, 0, 1] = 1.0  # class 1 everywhere
+    statistics = task_statistics(ROOM, prediction, target)
+    assert statistics[0, 2, 1] == 2
+    assert statistics.sum() == 2

@@ -70,14 +70,14 @@ def override(value: Any, path: str, new: Any) -> Any:
     Raises:
         SpecError: If a part of the path does not exist, the value has the wrong type, or nothing changes.
     """
-    head, _, rest = path.partition(".")
+    head, dot, rest = path.partition(".")
     if not is_config(value):
         raise SpecError(f"{head!r} cannot be set below {value!r} ({type(value).__name__}): not a config.")
     names = [field.name for field in dataclasses.fields(value)]
     if head not in names:
         raise SpecError(unknown_field_message(type(value), head))
     current = getattr(value, head)
-    replacement = override(current, rest, new) if rest else new
+    replacement = override(current, rest, new) if dot else new
     result = changed(value, {head: replacement})
     if canonical(getattr(result, head)) == canonical(current):
         raise SpecError(

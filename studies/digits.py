@@ -42,6 +42,40 @@ ours = Study(
     method=Controllable(anchor=ANCHOR, edge=EDGE, weight=WEIGHT),
     evaluation=EVALUATION,
 )
+
+# Baselines at matched budgets: as many images pass as many streams as in ours (docs/protocol.md, Budgets).
 single_task = Study(
     name="digits-single-task", dataset=Digits(), method=SingleTask(anchor=ANCHOR), evaluation=EVALUATION
+)
+static_grid = Study(
+    name="digits-static-grid",
+    dataset=Digits(),
+    method=StaticGrid(backbone=BACKBONE, optimisation=ANCHOR.optimisation, batch_size=ANCHOR.batch_size),
+    evaluation=EVALUATION,
+)
+phn_bn = Study(
+    name="digits-phn-bn",
+    dataset=Digits(),
+    method=PHNBN(
+        backbone=BACKBONE,
+        optimisation=Optimisation(num_steps=2800, decay_every=1300),
+        static=ANCHOR.optimisation,
+        preferences_per_step=8,
+        batch_size=16,
+    ),
+    evaluation=EVALUATION,
+)
+phn_bn_frozen = Study(
+    name="digits-phn-bn-frozen",
+    dataset=Digits(),
+    method=PHNBN(
+        backbone=BACKBONE,
+        optimisation=Optimisation(num_steps=2200, decay_every=1030),
+        static=Optimisation(num_steps=2400, learning_rate=3e-3, schedule="cosine"),
+        static_batch_size=ANCHOR.batch_size,
+        convolutions="frozen",
+        preferences_per_step=8,
+        batch_size=16,
+    ),
+    evaluation=EVALUATION,
 )

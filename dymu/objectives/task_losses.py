@@ -57,18 +57,6 @@ def loss_sums(task: Task, prediction_BP: Tensor, target_B: Tensor) -> tuple[Tens
     return error_BP.sum(dim=(0, *range(2, error_BP.ndim))), valid_B.sum()
 
 
-def task_losses_per_example(task: Task, prediction: Tensor, target: Tensor) -> Tensor:
-    """(B,) loss of each example by itself; zero for an example without valid pixels.
-
-    Their mean is the loss of the batch only if all examples have equally many valid pixels.
-
-    Raises:
-        DataError: As :func:`task_loss`.
-    """
-    error_BP, valid_B = _errors(task, prediction.unsqueeze(1), target)
-    return error_BP.flatten(1).sum(dim=1) / valid_B.flatten(1).sum(dim=1).clamp(min=1)
-
-
 def scaled_losses(tasks: Sequence[Task], losses_N: Tensor) -> Tensor:
     """(..., N) losses times the factor w_i of each task (Appendix G)."""
     assert losses_N.shape[-1] == len(tasks), f"{losses_N.shape[-1]} losses for {len(tasks)} tasks"

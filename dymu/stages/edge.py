@@ -17,10 +17,9 @@ from dymu.networks.norm import NormMode
 from dymu.networks.preference_embedding import HypernetConfig
 from dymu.objectives.branching import (
     BranchingReading,
-    active_loss,
     active_tasks,
+    branching_regularizer,
     gumbel_softmax,
-    inactive_loss,
     standard_gumbel,
     temperature_at,
 )
@@ -140,18 +139,23 @@ def run_edge(step: Step, context: RunContext) -> None:
         temperature = temperature_of(settings, number)
         probs_PLNN = sample_parents(settings, logits_PLNN, temperature, context.random.torch("gumbel", number))
         losses_PN = task_losses(number, probs_PLNN)
-        active_PN = active_tasks(preference_PN, settings.active_threshold)
-        active_P = active_loss(probs_PLNN, affinity_NN, active_PN, reading=settings.reading)
-        inactive_P = inactive_loss(probs_PLNN, active_PN, reading=settings.reading)
+        terms = branching_regularizer(
+            probs_PLNN,
+            affinity_NN,
+            active_tasks(preference_PN, settings.active_threshold),
+            resource_preference_P=resource_P,
+            active_weight=settings.active_weight,
+            inactive_weight=settings.inactive_weight,
+            reading=settings.reading,
+        )
         task_P = (preference_PN * losses_PN).sum(dim=1)
-        regulariser_P = resource_P * settings.active_weight * active_P + settings.inactive_weight * inactive_P
         return Outcome(
-            objective=(task_P + regulariser_P).mean(),
+            objective=(task_P + terms.total).mean(),
             task_losses_N=losses_PN.mean(dim=0),
             metrics={
                 "task_loss": task_P.mean(),
-                "active_loss": active_P.mean(),
-                "inactive_loss": inactive_P.mean(),
+                "active_loss": terms.active.mean(),
+                "inactive_loss": terms.inactive.mean(),
                 "temperature": temperature,
             },
         )

@@ -13,7 +13,6 @@ from dymu.objectives.task_losses import (
     loss_sums,
     scaled_losses,
     task_loss,
-    task_losses_per_example,
 )
 from dymu.spec.task import IGNORED_CLASS, Task
 
@@ -76,16 +75,6 @@ def test_the_loss_is_the_mean_over_all_valid_pixels_of_the_batch(task: Task) -> 
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
-def test_losses_per_example_are_means_over_the_examples_own_pixels(task: Task) -> None:
-    prediction, target = example(task)
-    losses = task_losses_per_example(task, prediction[:, 0], target)
-    assert losses.shape == (BATCH,)
-    for b in range(BATCH):
-        terms = terms_as_described(task, prediction[b, 0], target[b])
-        assert losses[b].item() == pytest.approx(sum(terms) / len(terms), rel=1e-12)
-
-
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
 def test_sums_of_unequal_batches_combine_exactly(task: Task) -> None:
     prediction, target = example(task)
     first = loss_sums(task, prediction[:1], target[:1])
@@ -120,7 +109,6 @@ def test_a_batch_without_valid_pixels_costs_exactly_nothing(task: Task) -> None:
     losses = grouped_task_loss(task, leaf, blank)
     assert losses.tolist() == [0.0, 0.0]
     assert not torch.autograd.grad(losses.sum(), leaf)[0].any()
-    assert task_losses_per_example(task, prediction[:, 0], blank).tolist() == [0.0] * BATCH
 
 
 @pytest.mark.parametrize("task", [ROOM, NORMALS, DEPTH], ids=lambda task: task.kind)

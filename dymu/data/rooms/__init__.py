@@ -1,0 +1,1 @@
+"""Furnished rooms and their exact pictures: layout, ray casting, surfaces."""

@@ -21,7 +21,7 @@ from dymu.errors import StoreError
 
 _POLL_S = 0.1
 # A look at the holder takes the lock for an instant; an attempt lasts longer than that.
-_ATTEMPT_S = 0.02
+_ATTEMPT_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Lease:
         with disk_errors(self._file, doing="lock"):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._lock.acquire(timeout=_ATTEMPT_S, poll_interval=_ATTEMPT_S / 4)
+                self._lock.acquire(timeout=_ATTEMPT_S, poll_interval=_ATTEMPT_S / 10)
             except Timeout:
                 return False
             try:

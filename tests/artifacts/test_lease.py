@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import json
 import os
 import platform
@@ -105,26 +106,18 @@ def test_asking_for_the_holder_does_not_take_the_lease(file: Path) -> None:
     assert lease_on(file).try_acquire()
 
 
-def test_asking_all_the_time_does_not_keep_others_out(file: Path) -> None:
-    with lease_on(file):
-        pass
-    stop = threading.Event()
+def test_a_look_at_the_holder_does_not_keep_others_out(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = fcntl.flock, iter(range(100))
 
-    def ask() -> None:
-        while not stop.is_set():
-            lease_on(file).holder()
-            time.sleep(1e-3)
+    def looked_at_just_now(descriptor: int, operation: int) -> None:
+        if next(calls) == 0:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        real(descriptor, operation)
 
-    asker = threading.Thread(target=ask)
-    asker.start()
-    taken = []
-    for _ in range(20):
-        lease = lease_on(file)
-        taken.append(lease.try_acquire())
-        lease.release()
-    stop.set()
-    asker.join()
-    assert all(taken)
+    monkeypatch.setattr(fcntl, "flock", looked_at_just_now)
+    lease = lease_on(file)
+    assert lease.try_acquire()
+    lease.release()
 
 
 def test_unannounced_lease_excludes_without_writing(file: Path) -> None:
@@ -223,14 +216,26 @@ def test_lease_can_be_given_back_by_another_thread(file: Path) -> None:
 def test_disk_error_while_taking_leaves_it_free(
     file: Path, fail_on: Any, monkeypatch: pytest.MonkeyPatch, function: str, disk_error: int
 ) -> None:
-    with monkeypatch.context() as context:
-        fail_on(function, disk_error)
-        with pytest.raises(StoreError, match=f"cannot lock .*{os.strerror(disk_error)}"):
-            lease_on(file).try_acquire()
-        context.undo()
+    lease = lease_on(file)
+    fail_on(function, disk_error)
+    with pytest.raises(StoreError, match=f"cannot lock .*{os.strerror(disk_error)}"):
+        lease.try_acquire()
     monkeypatch.undo()
-    with lease_on(file) as lease:
-        assert lease.held
+    assert not lease.held
+    with lease_on(file) as other:
+        assert other.held
+
+
+def test_disk_error_while_giving_back_frees_it_all_the_same(
+    file: Path, fail_on: Any, disk_error: int
+) -> None:
+    lease = lease_on(file)
+    assert lease.try_acquire()
+    fail_on("unlink", disk_error)
+    with pytest.raises(StoreError, match=f"cannot remove .*{os.strerror(disk_error)}"):
+        lease.release()
+    assert not lease.held
+    assert lease_on(file).holder() is None
 
 
 def test_holder_is_told_where_the_lock_may_not_be_opened(

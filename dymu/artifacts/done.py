@@ -11,7 +11,8 @@ from dymu.errors import CorruptArtifactError, StoreError
 DONE = "DONE.json"
 DONE_FORMAT = 1
 _REPAIR = (
-    "`dymu cache verify` lists all damaged artifacts, `dymu cache gc --corrupt` removes them; then run again."
+    "`dymu cache verify` lists all damaged artifacts, `dymu cache gc --corrupt --yes` removes them; "
+    "then run again."
 )
 
 

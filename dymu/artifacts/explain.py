@@ -87,19 +87,19 @@ def stored_form(store: Store, address: str) -> Form | None:
         if STEP not in done["files"]:
             return None
         path = store.folder(address) / str(done["attempt"]) / STEP
+        advice = "Run `dymu cache verify`."
     else:
         path = store.work_dir(address, make=False) / STEP
         if not path.exists():
             return None
+        advice = f"Remove {path.parent} to start that step anew."
     try:
         form: Form = json.loads(path.read_bytes())
         complete = {"stage", "revision", "config", INPUTS, "seed"} <= form.keys()
     except (OSError, ValueError, AttributeError) as error:
-        raise CorruptArtifactError(
-            f"{path} of {address} cannot be read ({error!r}). Run `dymu cache verify`."
-        ) from error
+        raise CorruptArtifactError(f"{path} of {address} cannot be read ({error!r}). {advice}") from error
     if not complete:
-        raise CorruptArtifactError(f"{path} of {address} is no step. Run `dymu cache verify`.")
+        raise CorruptArtifactError(f"{path} of {address} is no step. {advice}")
     return form
 
 

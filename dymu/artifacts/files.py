@@ -118,7 +118,7 @@ def folders_in(folder: Path) -> list[Path]:
 def _advice(code: int | None) -> str:
     if code in _FULL:
         return (
-            "Free some space (`dymu cache gc` removes what no study refers to) or choose another disk with "
+            "Free some space (`dymu cache gc` shows what no study refers to) or choose another disk with "
             "DYMU_STORE; finished steps are kept and the same command goes on from there."
         )
     if code in NOT_WRITABLE:

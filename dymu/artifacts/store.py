@@ -146,12 +146,14 @@ class Store:
         return self._folders("work", None)
 
     def size(self, address: str) -> int:
-        """Bytes that a published artifact takes.
+        """Bytes that a published artifact takes, damaged or not: those that :meth:`remove` frees.
 
         Raises:
             StoreError: If there is no artifact.
         """
-        return size_of(self.path(address))
+        self._must_have(address)
+        with disk_errors(self.folder(address), doing="read"):
+            return size_of(self.folder(address))
 
     # --- publishing ------------------------------------------------------------------------------------
 
@@ -186,23 +188,21 @@ class Store:
         try:
             with disk_errors(attempt, doing="publish"):
                 commit(attempt, info=info)
-        except StoreError:
-            if not self._won(address, attempt):
-                self.discard(attempt)
-            raise
-        if not self._won(address, attempt):
-            self.discard(attempt)
+        finally:
+            self.discard(attempt)  # unless it has won
         return self.path(address)
 
     def discard(self, attempt: Path) -> None:
-        """Remove an attempt that will not be published.
+        """Remove an attempt unless it was published.
 
         A disk that has just failed may refuse this too: what stays is no artifact, and ``dymu cache gc``
-        removes it.
+        finds it.
         """
-        with suppress(OSError):
-            (attempt.parent / partial_name(attempt)).unlink(missing_ok=True)
-            remove_path(attempt)
+        address = f"{attempt.parent.parent.name}/{attempt.parent.name}"
+        with suppress(OSError, StoreError):
+            if not self._won(address, attempt):
+                (attempt.parent / partial_name(attempt)).unlink(missing_ok=True)
+                remove_path(attempt)
 
     # --- work in progress ------------------------------------------------------------------------------
 

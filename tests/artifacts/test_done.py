@@ -224,7 +224,7 @@ def test_missing_file_is_named_with_what_to_do(store: Store, publish: Any) -> No
         assert EDGE in str(caught.value)
         assert f"{path / 'b.txt'} is missing" in str(caught.value)
         assert "dymu cache verify" in str(caught.value)
-        assert "dymu cache gc --corrupt" in str(caught.value)
+        assert "dymu cache gc --corrupt --yes" in str(caught.value)
 
 
 def test_truncated_file_is_named_with_both_sizes(store: Store, publish: Any) -> None:
@@ -265,6 +265,7 @@ def test_artifact_of_a_newer_dymu_is_not_called_corrupt(store: Store, publish: A
 def test_damaged_artifact_can_be_removed_and_made_again(store: Store, publish: Any) -> None:
     path = publish(EDGE, {"a.txt": "hello"})
     (path / "a.txt").unlink()
+    assert store.size(EDGE) > 0
     store.remove(EDGE)
     assert not store.has(EDGE)
     publish(EDGE, {"a.txt": "hello"})

@@ -131,3 +131,7 @@ def test_unreadable_step_file_is_corrupt(store: Store, publish: Any, text: str) 
     publish("edge/00", {STEP: text})
     with pytest.raises(CorruptArtifactError, match=r"step\.json of edge/00 .*Run `dymu cache verify`"):
         stored_form(store, "edge/00")
+    work = store.work_dir("edge/01")
+    (work / STEP).write_text(text)
+    with pytest.raises(CorruptArtifactError, match=rf"edge/01 .*Remove {work} to start that step anew"):
+        stored_form(store, "edge/01")

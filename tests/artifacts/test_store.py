@@ -157,7 +157,7 @@ def test_published_files_are_found_and_listed(store: Store, publish: Any) -> Non
     assert done["format"] == 1
     assert done["attempt"] == path.name
     assert {name: file["size"] for name, file in done["files"].items()} == {"a.txt": 5, "deep/er/b.txt": 0}
-    assert store.size(EDGE) == 5
+    assert store.size(EDGE) == 5 + (store.folder(EDGE) / DONE).stat().st_size
     store.verify(EDGE)
 
 
@@ -171,6 +171,12 @@ def test_info_is_kept(store: Store) -> None:
 def test_nothing_but_done_and_the_attempt_is_left(store: Store, publish: Any) -> None:
     path = publish(EDGE)
     assert sorted(entry.name for entry in store.folder(EDGE).iterdir()) == sorted([DONE, path.name])
+
+
+def test_published_attempt_is_not_discarded(store: Store, publish: Any) -> None:
+    path = publish(EDGE)
+    store.discard(path)
+    store.verify(EDGE)
 
 
 def test_absent_artifact_is_named(store: Store) -> None:
@@ -242,7 +248,9 @@ def test_discarded_attempt_is_gone(store: Store) -> None:
 def test_remove_frees_all_of_an_address_and_nothing_else(store: Store, publish: Any) -> None:
     publish(EDGE, {"a.txt": "x" * 1000})
     publish(WEIGHT)
-    assert store.remove(EDGE) > 1000
+    size = store.size(EDGE)
+    assert size > 1000
+    assert store.remove(EDGE) == size
     assert not store.folder(EDGE).exists()
     store.verify(WEIGHT)
 

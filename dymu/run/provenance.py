@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dymu import __version__
 from dymu.artifacts.record import PROVENANCE
 
 LOCK_FILE = "requirements.lock"
-_PACKAGES = ("dymu", "torch", "numpy", "ray", "safetensors")
+_PACKAGES = ("torch", "numpy", "ray", "safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ def write_provenance(
 
 def versions() -> dict[str, str]:
     """Versions of the packages that results depend on; a package that is not installed is left out."""
-    found = {}
+    found = {"dymu": __version__}
     for package in _PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)

@@ -1,16 +1,23 @@
 """A question about toys, with a row that fails."""
 
-from toy_parts import ToyTraining
-from toy_studies import ours
+from toy_parts import ToyTraining  # type: ignore[import-not-found]
+from toy_studies import ours  # type: ignore[import-not-found]
 
-from dymu.spec.ablation import Ablation, Question
+from dymu.spec.ablation import Ablation, Claim, Question
 
 QUESTION = Question(
     title="Which part of a toy matters?",
-    source="Table 0",
+    source="Table 6",
     baseline=ours,
+    baseline_paper={"hypervolume/c=0": 13.43},
     ablations=(
-        Ablation(name="double", label="double", starts_at="edge", changes={"method.edge.scale": 2.0}),
+        Ablation(
+            name="double",
+            label="double",
+            starts_at="edge",
+            changes={"method.edge.scale": 2.0},
+            claims=(Claim(metric="active_parameters/c=0", direction="up"),),
+        ),
         Ablation(
             name="broken",
             label="broken",

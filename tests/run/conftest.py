@@ -1,0 +1,63 @@
+"""Toy studies in a working directory of their own, planned and run without a command line."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dymu.artifacts.store import Store
+from dymu.run.execute import Place
+from dymu.run.plan import Plan, make_plan
+from dymu.run.provenance import CodeVersion
+from dymu.run.queue import ChainQueue
+from dymu.run.target import Request, resolve
+
+Planner = Callable[..., Plan]
+
+TOYS = Path(__file__).parent / "toys"
+
+
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of toy modules, as working directory."""
+    monkeypatch.setattr(sys, "path", [str(TOYS), *sys.path])
+    monkeypatch.chdir(TOYS)
+    return TOYS
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def place() -> Place:
+    """This process, with code of no known revision."""
+    return Place(code=CodeVersion(revision=None, dirty=None, lock=None), checkpoint_seconds=0.0)
+
+
+@pytest.fixture
+def planner(toys: Path, store: Store) -> Planner:
+    """Plans a target of the toys against the store."""
+
+    def plan(text: str, seeds: tuple[int, ...] = (0,), **request: object) -> Plan:
+        targets = resolve(Request(text=text, **request), folder=toys)  # type: ignore[arg-type]
+        return make_plan(targets, seeds, has=store.has)
+
+    return plan
+
+
+@pytest.fixture
+def finish() -> Callable[[ChainQueue], list[str]]:
+    """Takes and finishes chains until none is ready; their stages, in order."""
+
+    def run(queue: ChainQueue) -> list[str]:
+        order = []
+        while (chain := queue.take()) is not None:
+            order += [step.stage for step in chain.steps]
+            queue.finish(chain.name)
+        return order
+
+    return run

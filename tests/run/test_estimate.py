@@ -1,0 +1,52 @@
+import json
+from collections.abc import Callable
+
+from dymu.artifacts.step import Step
+from dymu.artifacts.store import Store
+from dymu.run.estimate import estimate
+from dymu.run.plan import Plan
+
+Planner = Callable[..., Plan]
+
+
+def publish(store: Store, step: Step, cpu_s: float) -> None:
+    attempt = store.new_attempt(step.address)
+    (attempt / "step.json").write_text(json.dumps(dict(step.form)))
+    (attempt / "provenance.json").write_text(json.dumps({"cpu_s": cpu_s}))
+    store.publish(step.address, attempt, info={})
+
+
+def test_without_history_there_is_no_estimate(planner: Planner, store: Store) -> None:
+    found = estimate(planner("toy_studies:ours").missing, store)
+    assert found.by_address == {}
+    assert found.unknown == ("affinity", "anchor", "edge", "evaluate", "weight")
+    assert estimate(planner("toy_studies:ours").missing, None) == found
+
+
+def test_a_seed_costs_what_other_seeds_cost(planner: Planner, store: Store) -> None:
+    for cpu_s, seed in ((4.0, 1), (6.0, 2), (100.0, 3)):
+        anchor = planner("toy_studies:ours", seeds=(seed,)).steps[0]
+        publish(store, anchor, cpu_s)
+    plan = planner("toy_studies:ours")
+    found = estimate(plan.missing, store)
+    assert found.by_address == {plan.steps[0].address: 6.0}
+    assert found.cpu_s == 6.0
+    assert "anchor" not in found.unknown
+
+
+def test_the_same_config_tells_more_than_the_same_class(planner: Planner, store: Store) -> None:
+    def edge(study: str, seed: int) -> Step:
+        return next(s for s in planner(f"toy_studies:{study}", seeds=(seed,)).steps if s.stage == "edge")
+
+    publish(store, edge("slow", 1), 50.0)
+    assert estimate([edge("ours", 0)], store).cpu_s == 50.0
+    publish(store, edge("ours", 1), 2.0)
+    assert estimate([edge("ours", 0)], store).cpu_s == 2.0
+    assert estimate([edge("slow", 0)], store).cpu_s == 50.0
+
+
+def test_damaged_history_is_no_history(planner: Planner, store: Store) -> None:
+    anchor = planner("toy_studies:ours", seeds=(1,)).steps[0]
+    publish(store, anchor, 4.0)
+    (store.path(anchor.address) / "provenance.json").unlink()
+    assert "anchor" in estimate(planner("toy_studies:ours").missing, store).unknown

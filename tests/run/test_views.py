@@ -1,0 +1,72 @@
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from dymu.artifacts.store import Store
+from dymu.run.estimate import estimate
+from dymu.run.execute import Place, execute_step
+from dymu.run.plan import Plan
+from dymu.run.status import study_status
+from dymu.run.views import plan_form, plan_summary, plan_table, status_table
+
+Planner = Callable[..., Plan]
+
+
+def text(renderable: Any) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=160).print(renderable)
+    return stream.getvalue()
+
+
+def test_a_plan_shows_every_step_with_state_and_users(planner: Planner, store: Store, place: Place) -> None:
+    plan = planner("toy_question")
+    execute_step(plan.steps[0], store, place, lambda: False)
+    plan = planner("toy_question")
+    shown = text(plan_table(plan, estimate(plan.missing, store)))
+    for step in plan.steps:
+        assert step.address in shown
+    assert "3 arms; seed 0" in shown
+    assert "baseline, broken; seed 0" in shown
+    assert "no estimate yet" in shown
+
+
+def test_a_summary_counts(planner: Planner, store: Store) -> None:
+    plan = planner("toy_question")
+    assert plan_summary(plan, estimate(plan.missing, store)) == (
+        "10 steps: 0 cached, 3 shared by several arms, 7 for one arm; 10 to run in 5 chains, no estimate yet."
+    )
+
+
+def test_a_cached_plan_says_so(planner: Planner, store: Store, place: Place) -> None:
+    for step in planner("toy_studies:ours").steps:
+        execute_step(step, store, place, lambda: False)
+    plan = planner("toy_studies:ours")
+    assert plan_summary(plan, estimate(plan.missing, store)) == "5 steps, all cached: nothing to run."
+
+
+def test_a_plan_as_json_is_complete(planner: Planner, store: Store) -> None:
+    plan = planner("toy_question")
+    form = json.loads(json.dumps(plan_form(plan, estimate(plan.missing, store))))
+    assert form["to_run"] == 10
+    assert [step["address"] for step in form["steps"]] == [step.address for step in plan.steps]
+    assert len({step["chain"] for step in form["steps"]}) == 5
+    assert form["targets"][0]["arms"] == ["baseline", "double", "broken"]
+
+
+def test_status_is_a_row_per_arm_and_seed(planner: Planner, store: Store) -> None:
+    plan = planner("toy_question", seeds=(0, 1))
+    shown = text(status_table(study_status(store, [plan.manifest(plan.targets[0])])))
+    assert shown.count("toy_studies-ours.toy_question") == 6
+    assert shown.splitlines()[0].split() == [
+        "study",
+        "arm",
+        "seed",
+        "anchor",
+        "affinity",
+        "edge",
+        "weight",
+        "evaluate",
+    ]

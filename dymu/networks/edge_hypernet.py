@@ -26,7 +26,11 @@ def make_edge_hypernet(
     size: HypernetConfig, generator: torch.Generator, *, num_tasks: int, num_layers: int
 ) -> EdgeHypernet:
     """An untrained edge hypernet."""
-    net = build(lambda: EdgeHypernet(size, num_tasks=num_tasks, num_layers=num_layers), generator)
+    net = build(
+        lambda: EdgeHypernet(size, num_tasks=num_tasks, num_layers=num_layers),
+        generator,
+        caller_fills=("trunk.embeddings",),
+    )
     with torch.no_grad():
         net.trunk.embeddings.normal_(0.0, size.embedding_std, generator=generator)
     return net

@@ -1,7 +1,8 @@
 """Building modules without global randomness: structure first, numbers from a generator."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from itertools import chain
 from typing import TypeVar
 
 import torch
@@ -12,18 +13,35 @@ from dymu.networks.norm import Norm
 M = TypeVar("M", bound=nn.Module)
 
 
-def build(make: Callable[[], M], generator: torch.Generator) -> M:
+def build(make: Callable[[], M], generator: torch.Generator, *, caller_fills: Collection[str] = ()) -> M:
     """Make a module and fill it with numbers from ``generator``.
 
     Convolutions and linear layers get He initialisation (gain for ReLU, fan-in for linear layers and fan-out
     for convolutions), biases zero, normalisations scale 1 and shift 0.
+
+    Args:
+        make: Constructs the module; the numbers that it writes are lost.
+        generator: Source of the numbers.
+        caller_fills: Names of parameters that the caller fills; they are NaN until then.
+
+    Raises:
+        TypeError: If the module has another parameter or buffer that nothing here fills.
     """
     with torch.device("meta"):
         module = make()
     module = module.to_empty(device="cpu")
+    tensors = dict(chain(module.named_parameters(), module.named_buffers()))
     with torch.no_grad():
+        for tensor in tensors.values():
+            tensor.fill_(math.nan if tensor.is_floating_point() else 0)
         for part in module.modules():
             _fill(part, generator)
+    for name, tensor in tensors.items():
+        if name not in caller_fills and (not tensor.is_floating_point() or bool(tensor.isnan().any())):
+            raise TypeError(
+                f"{type(module).__name__}.{name} is not initialised: only convolutions, linear layers and "
+                "dymu's Norm are; use these, or extend dymu.networks.initialise."
+            )
     return module
 
 

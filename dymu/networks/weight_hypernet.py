@@ -39,6 +39,7 @@ def make_weight_hypernet(
     hypernet = build(
         lambda: WeightHypernet(size, num_tasks=len(net.tasks), num_channels=num_channels, use_resource=use_resource),
         generator,
+        caller_fills=("trunk.embeddings",),
     )
     with torch.no_grad():
         hypernet.trunk.embeddings.normal_(0.0, size.embedding_std, generator=generator)

@@ -36,7 +36,7 @@ def node_costs(net: AnchorNet) -> NodeCosts:
     shape, num_tasks = (net.num_layers, net.num_streams), len(net.tasks)
     costs = NodeCosts(np.zeros(shape), np.zeros(shape), np.zeros(num_tasks), np.zeros(num_tasks))
     call = NormCall("running")
-    features = torch.zeros(1, 1, *net.image_shape, device=next(net.parameters()).device)
+    features = next(net.parameters()).new_zeros(1, 1, *net.image_shape)
     skip = None
     for layer in range(net.num_layers):
         out = features

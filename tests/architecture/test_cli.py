@@ -12,5 +12,6 @@ def test_verbs_and_flags_are_the_frozen_ones(golden: Path, update: ModuleType) -
     frozen = golden / "cli.json"
     assert frozen.exists(), "run `python tests/golden/update.py cli`"
     assert update.cli() == frozen.read_text(encoding="utf-8"), (
-        "verbs or flags moved. If intended, explain it in CHANGELOG.md and run `python tests/golden/update.py cli`"
+        "verbs or flags moved. If intended, explain it in CHANGELOG.md and run "
+        "`python tests/golden/update.py cli`"
     )

@@ -44,7 +44,9 @@ def test_drivers_run_on_the_head_and_training_does_not(cluster: Any) -> None:
 
 
 def test_workers_fit_below_the_limit(cluster: Any) -> None:
-    workers = [kind for name, kind in cluster["available_node_types"].items() if name != cluster["head_node_type"]]
+    workers = [
+        kind for name, kind in cluster["available_node_types"].items() if name != cluster["head_node_type"]
+    ]
     assert workers
     assert all(kind["max_workers"] <= cluster["max_workers"] for kind in workers)
 

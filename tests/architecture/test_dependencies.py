@@ -32,7 +32,9 @@ def declared(root: Path) -> set[str]:
 
 def used(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
     """Imported packages with the distributions that install them; mlflow has three."""
-    packages = {name for tree in trees.values() for name in imported(tree)} - OURS - set(sys.stdlib_module_names)
+    packages = (
+        {name for tree in trees.values() for name in imported(tree)} - OURS - set(sys.stdlib_module_names)
+    )
     owners = packages_distributions()
     return {package: {canonicalize_name(owner) for owner in owners[package]} for package in packages}
 

@@ -26,7 +26,10 @@ def pinned(lock: str) -> Mapping[str, Version]:
 
 def declared(*extras: str) -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    lines = [
+        *project["dependencies"],
+        *(line for extra in extras for line in project["optional-dependencies"][extra]),
+    ]
     return [Requirement(line) for line in lines]
 
 
@@ -47,7 +50,9 @@ def test_the_build_of_torch_is_left_to_the_machine(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_what_torch_needs_is_locked(lock: str) -> None:
-    assert {"filelock", "typing-extensions", "setuptools", "sympy", "networkx", "jinja2", "fsspec"} <= set(pinned(lock))
+    assert {"filelock", "typing-extensions", "setuptools", "sympy", "networkx", "jinja2", "fsspec"} <= set(
+        pinned(lock)
+    )
 
 
 def test_both_locks_agree() -> None:

@@ -7,16 +7,20 @@ import pytest
 
 # Functions of torch, tensors and torch.nn.init that draw; all but the *_like ones take generator=.
 DRAWS = frozenset(
-    """rand randn randint randperm normal bernoulli multinomial poisson rand_like randn_like randint_like
-    uniform_ normal_ exponential_ bernoulli_ random_ cauchy_ geometric_ log_normal_ trunc_normal_ orthogonal_
-    xavier_uniform_ xavier_normal_ kaiming_uniform_ kaiming_normal_ sparse_""".split()
+    {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "poisson"}
+    | {"rand_like", "randn_like", "randint_like"}
+    | {"uniform_", "normal_", "exponential_", "bernoulli_", "random_", "cauchy_", "geometric_", "log_normal_"}
+    | {"trunc_normal_", "orthogonal_", "sparse_", "xavier_uniform_", "xavier_normal_"}
+    | {"kaiming_uniform_", "kaiming_normal_"}
 )
 # Functions that draw and cannot be handed a generator, or set a global one.
 GLOBAL = frozenset(
-    """manual_seed manual_seed_all seed_all fork_rng set_rng_state gumbel_softmax Dropout Dropout1d Dropout2d
-    dropout alpha_dropout rsample""".split()
+    {"manual_seed", "manual_seed_all", "seed_all", "fork_rng", "set_rng_state"}
+    | {"gumbel_softmax", "dropout", "alpha_dropout", "Dropout", "Dropout1d", "Dropout2d", "rsample"}
 )
-ALLOWED_FROM_NUMPY = frozenset({"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64", "Philox"})
+ALLOWED_FROM_NUMPY = frozenset(
+    {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64", "Philox"}
+)
 
 
 def dotted(node: ast.AST) -> str:
@@ -57,12 +61,16 @@ def _suspicious_call(call: ast.Call) -> Iterator[tuple[int, str]]:
     if leaf in GLOBAL and leaf != name and not _seeds_a_new_generator(call):
         yield call.lineno, name
     # numpy's Generator has methods of the same names; it is an argument by construction.
-    if leaf in DRAWS and "generator" not in keywords and (name.startswith(("torch.", "nn.", "?")) or leaf[-1] == "_"):
+    if (
+        leaf in DRAWS
+        and "generator" not in keywords
+        and (name.startswith(("torch.", "nn.", "?")) or leaf[-1] == "_")
+    ):
         yield call.lineno, f"{name} without generator="
 
 
 def _seeds_a_new_generator(call: ast.Call) -> bool:
-    """``torch.Generator().manual_seed(key)`` makes a generator; ``torch.manual_seed(key)`` sets the global one."""
+    """``torch.Generator().manual_seed(key)`` makes one; ``torch.manual_seed(key)`` sets the global one."""
     match call.func:
         case ast.Attribute(attr="manual_seed", value=ast.Call(func=made)):
             return dotted(made).endswith("Generator")

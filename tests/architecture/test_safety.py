@@ -16,12 +16,18 @@ def dangers(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module=str(module), names=names, lineno=line) if module in UNPICKLERS:
-                yield from ((line, alias.name) for alias in names if "load" in alias.name.lower() or "pickler" in alias.name)
+                yield from (
+                    (line, alias.name)
+                    for alias in names
+                    if "load" in alias.name.lower() or "pickler" in alias.name
+                )
             case ast.Call(func=ast.Name(id="eval" | "exec" | "Unpickler" as name), lineno=line):
                 yield line, name
             case ast.Call(func=ast.Attribute(attr="read_pickle" | "Unpickler" as name), lineno=line):
                 yield line, name
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr="load" | "loads" as name), lineno=line):
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=module), attr="load" | "loads" as name), lineno=line
+            ):
                 if module in UNPICKLERS or not _loads_data_only(module, node):
                     yield line, f"{module}.{name}"
 
@@ -73,7 +79,13 @@ def test_the_guard_sees(source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["torch.load(path, weights_only=True)", "np.load(path)", "json.loads(text)", "yaml.safe_load(text)", "model.eval()"],
+    [
+        "torch.load(path, weights_only=True)",
+        "np.load(path)",
+        "json.loads(text)",
+        "yaml.safe_load(text)",
+        "model.eval()",
+    ],
 )
 def test_the_guard_lets_pass(source: str) -> None:
     assert not list(dangers(ast.parse(source)))

@@ -10,7 +10,7 @@ MAKERS = "dymu/data/"
 
 
 def namings(tree: ast.AST) -> Iterator[int]:
-    """Lines that name the test split, by attribute, by subscript, by value or through a loop over all splits."""
+    """Lines that name the test split: by attribute, subscript, value or a loop over all splits."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(attr="TEST", lineno=line):
@@ -41,7 +41,9 @@ def test_the_guard_sees(source: str) -> None:
     assert list(namings(ast.parse(source)))
 
 
-@pytest.mark.parametrize("source", ["Split.VAL", "Split('val')", "test = 1", "test_loss.mean()", "'test loss'"])
+@pytest.mark.parametrize(
+    "source", ["Split.VAL", "Split('val')", "test = 1", "test_loss.mean()", "'test loss'"]
+)
 def test_the_guard_lets_pass(source: str) -> None:
     assert not list(namings(ast.parse(source)))
 

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +16,7 @@ from dymu.spec.study import Study
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test one case per dataset, method, metric, study or question that exists."""
-    sources = {
+    sources: dict[str, Callable[[], Mapping[str, object]]] = {
         "dataset_class": lambda: config_classes("dymu.data", having="load"),
         "method_class": lambda: config_classes("dymu.methods", having="evaluation"),
         "metric_module": lambda: {module.__name__: module for module in modules("dymu.metrics")},

@@ -49,7 +49,9 @@ def test_every_row_changes_the_stage_that_it_names(question_entry: Entry) -> Non
     baseline, *rows = question_entry[1].arms()
     before = by_stage(baseline)
     for row in rows:
-        assert by_stage(row).get(row.starts_at) != before.get(row.starts_at), f"{row.name}: {row.starts_at} stays"
+        assert by_stage(row).get(row.starts_at) != before.get(row.starts_at), (
+            f"{row.name}: {row.starts_at} stays"
+        )
 
 
 def test_every_row_changes_the_evaluation(question_entry: Entry) -> None:
@@ -71,7 +73,9 @@ def test_every_claim_is_about_a_value_that_records_have(
     question_entry: Entry, glossary_values: frozenset[str]
 ) -> None:
     for arm in question_entry[1].arms():
-        named = {claim.metric for claim in arm.claims} | {claim.against for claim in arm.claims} | set(arm.paper)
+        named = (
+            {claim.metric for claim in arm.claims} | {claim.against for claim in arm.claims} | set(arm.paper)
+        )
         tasks = [task.name for task in arm.study.dataset.tasks]
         known = {value.replace("<task>", task) for value in glossary_values for task in tasks}
         unknown = {name for name in named - {"baseline"} if name.partition("/c=")[0] not in known}

@@ -12,7 +12,6 @@ from dymu.artifacts.fingerprint import canonical, rebuild
 from dymu.data.examples import DataPlace
 from dymu.data.splits import Split
 from dymu.spec.dataset import Dataset
-from dymu.spec.targets import check_target
 
 
 @pytest.fixture
@@ -39,7 +38,9 @@ def test_it_survives_a_record(dataset_class: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("split", [Split.TRAIN, Split.VAL, Split.TEST])
-def test_a_split_has_images_of_the_stated_shape_and_all_targets(small: Dataset, split: Split, tmp_path: Path) -> None:
+def test_a_split_has_images_of_the_stated_shape_and_all_targets(
+    small: Dataset, split: Split, tmp_path: Path
+) -> None:
     examples = small.load(split, DataPlace(cache_dir=tmp_path))
     examples.require(small.tasks)
     assert examples.images.shape[1:] == small.input_shape
@@ -56,6 +57,9 @@ def test_it_is_the_same_every_time(small: Dataset, tmp_path: Path) -> None:
 
 
 def test_no_image_is_in_two_splits(small: Dataset, tmp_path: Path) -> None:
-    parts = [small.load(split, DataPlace(cache_dir=tmp_path)).images for split in (Split.TRAIN, Split.VAL, Split.TEST)]
+    parts = [
+        small.load(split, DataPlace(cache_dir=tmp_path)).images
+        for split in (Split.TRAIN, Split.VAL, Split.TEST)
+    ]
     images = torch.cat(parts).flatten(1)
     assert len(images.unique(dim=0)) == len(images)

@@ -8,8 +8,8 @@ def test_addresses_have_not_moved(golden: Path, update: ModuleType) -> None:
     pinned = golden / "addresses.json"
     assert pinned.exists(), "run `python tests/golden/update.py addresses`"
     assert update.addresses() == pinned.read_text(encoding="utf-8"), (
-        "addresses moved: results under the old ones will not be found. If intended, say so in CHANGELOG.md under "
-        "'Moved numbers' and run `python tests/golden/update.py addresses`"
+        "addresses moved: results under the old ones will not be found. If intended, say so in CHANGELOG.md "
+        "under 'Moved numbers' and run `python tests/golden/update.py addresses`"
     )
 
 

@@ -1,6 +1,7 @@
 """Compute what the golden files pin, and rewrite them on request.
 
-Tests call the functions and compare; they never write. To accept a difference, say why in CHANGELOG.md and run
+Tests call the functions and compare; they never write. To accept a difference, say why in CHANGELOG.md
+and run
 
     python tests/golden/update.py addresses cli
 """
@@ -72,7 +73,10 @@ def _by_stage(study: Study) -> dict[str, list[str]]:
 
 def _verbs(command: Any, name: str) -> Iterator[tuple[str, list[str]]]:
     # click's commands and groups; typer may carry its own copy of click, so nothing is asked of their types.
-    parts = (" ".join(sorted(part.opts)) if part.param_type_name == "option" else part.name for part in command.params)
+    parts = (
+        " ".join(sorted(part.opts)) if part.param_type_name == "option" else part.name
+        for part in command.params
+    )
     yield name, sorted(part for part in parts if part != "--help")
     for verb, below in sorted(getattr(command, "commands", {}).items()):
         yield from _verbs(below, f"{name} {verb}")

@@ -11,6 +11,8 @@ CONTROL = (
         against="dense_active_parameters/c=0",
         source="Figure 5",
     ),
+    Claim(metric="entropy_cost_correlation/c=0", direction="up", against="zero", source="Figure 5"),
+    Claim(metric="preference_loss_correlation/<task>/c=0", direction="down", against="zero", source="Figure 7"),
 )
 
 QUESTION = Question(

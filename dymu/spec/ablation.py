@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal
 
-from dymu.artifacts.config import check, config
+from dymu.artifacts.config import changed, check, config
 from dymu.errors import SpecError
 from dymu.spec.study import Study, override
+from dymu.spec.task import Task
 
 Direction = Literal["up", "down", "flat"]
+
+TASK_PLACEHOLDER = "<task>"
 
 
 @config
@@ -16,10 +19,11 @@ class Claim:
     """A statement about a record or about an arm beside its baseline.
 
     Attributes:
-        metric: Name of a record value, for instance ``uniformity/c=0``.
+        metric: Name of a record value, for instance ``uniformity/c=0``. ``<task>`` in the name makes one claim
+            for each task of the study.
         direction: Which way the metric moves from ``against`` to this arm.
-        against: ``baseline`` compares with the baseline arm at the same seed; any other text names another
-            record value of the same arm, for instance ``active_parameters/c=0``.
+        against: ``baseline`` compares with the baseline arm at the same seed, ``zero`` with the number 0; any
+            other text names another record value of the same arm, for instance ``active_parameters/c=0``.
         tolerance: For ``flat``: largest relative difference that still counts as flat.
         source: Where the paper (or the project) says so.
     """
@@ -29,6 +33,12 @@ class Claim:
     against: str = "baseline"
     tolerance: float = 0.05
     source: str = ""
+
+    def of_tasks(self, tasks: tuple[Task, ...]) -> "tuple[Claim, ...]":
+        """This claim, once for each task if it speaks of ``<task>``."""
+        if TASK_PLACEHOLDER not in self.metric:
+            return (self,)
+        return tuple(changed(self, {"metric": self.metric.replace(TASK_PLACEHOLDER, task.name)}) for task in tasks)
 
 
 @config
@@ -117,7 +127,7 @@ class Question:
             label=self.baseline_label,
             study=self.baseline,
             paper=self.baseline_paper,
-            claims=self.baseline_claims,
+            claims=self._claims(self.baseline_claims),
             source=self.source,
         )
         rows = (
@@ -126,7 +136,7 @@ class Question:
                 label=row.label,
                 study=row.apply(self.baseline),
                 paper=row.paper,
-                claims=row.claims,
+                claims=self._claims(row.claims),
                 source=row.source,
                 changes=row.changes,
                 starts_at=row.starts_at,
@@ -134,6 +144,10 @@ class Question:
             for row in self.ablations
         )
         return (first, *rows)
+
+    def _claims(self, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+        tasks = self.baseline.dataset.tasks
+        return tuple(claim for general in claims for claim in general.of_tasks(tasks))
 
 
 BASELINE = "baseline"

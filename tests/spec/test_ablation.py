@@ -119,3 +119,15 @@ def test_question_can_be_asked_of_another_study(study: Study) -> None:
     assert moved.arms()[1].study == row("a").apply(other)
     differing = {name for name in canonical(asked) if canonical(asked)[name] != canonical(moved)[name]}
     assert differing == {"baseline"}
+
+
+def test_a_claim_about_each_task_becomes_one_claim_a_task(study: Study) -> None:
+    general = Claim(metric="loss/<task>/c=0", direction="down", against="zero")
+    asked = Question(title="Does it matter?", source="Table 6", baseline=study, baseline_claims=(general,))
+    metrics = [claim.metric for claim in asked.arms()[0].claims]
+    assert metrics == [f"loss/{task.name}/c=0" for task in study.dataset.tasks]
+
+
+def test_a_claim_without_a_task_stays_one_claim(study: Study) -> None:
+    claim = Claim(metric="uniformity/c=0", direction="up")
+    assert claim.of_tasks(study.dataset.tasks) == (claim,)

@@ -47,7 +47,9 @@ QUESTION = Question(
                     tolerance=0.03,
                     source="Appendix H: flat in c",
                 ),
-                Claim(metric="active_parameters/c=0", direction="up", source="Appendix H: almost fully branched"),
+                Claim(
+                    metric="active_parameters/c=0", direction="up", source="Appendix H: almost fully branched"
+                ),
             ),
         ),
     ),

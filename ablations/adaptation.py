@@ -1,7 +1,7 @@
 """What does cross-task adaptation bring, and how much of it is normalisation statistics? Tables 1 to 4.
 
-The paper's values are NYU-v2's (Table 3). It compares with and without the weight hypernet; the rows with other
-statistics tell whether the gap is due to the hypernet or to statistics measured on streams that never met.
+The paper's values are NYU-v2's (Table 3). It compares with and without the weight hypernet; the rows with
+other statistics tell whether the gap is due to the hypernet or to statistics of streams that never met.
 """
 
 from dymu.spec.ablation import Ablation, Claim, Question

@@ -67,7 +67,12 @@ def baselines(ours: Study, others: tuple[Study, Study, Study, Study]) -> Questio
                 starts_at="phn_bn",
                 changes={"method": phn_bn.method},
                 source="Table 3",
-                paper={"hypervolume": 11.72, "uniformity": 0.73, "active_parameters": 21.59e6, "control_parameters": 2.23e6},
+                paper={
+                    "hypervolume": 11.72,
+                    "uniformity": 0.73,
+                    "active_parameters": 21.59e6,
+                    "control_parameters": 2.23e6,
+                },
             ),
             Ablation(
                 name="phn-bn-frozen",

@@ -4,7 +4,9 @@ from dymu.spec.ablation import Ablation, Claim, Question
 from studies.digits import ours
 
 CONTROL = (
-    Claim(metric="active_parameters/c=1", direction="down", against="active_parameters/c=0", source="Figure 5"),
+    Claim(
+        metric="active_parameters/c=1", direction="down", against="active_parameters/c=0", source="Figure 5"
+    ),
     Claim(
         metric="skewed_active_parameters/c=0",
         direction="down",
@@ -12,7 +14,9 @@ CONTROL = (
         source="Figure 5",
     ),
     Claim(metric="entropy_cost_correlation/c=0", direction="up", against="zero", source="Figure 5"),
-    Claim(metric="preference_loss_correlation/<task>/c=0", direction="down", against="zero", source="Figure 7"),
+    Claim(
+        metric="preference_loss_correlation/<task>/c=0", direction="down", against="zero", source="Figure 7"
+    ),
 )
 
 QUESTION = Question(

@@ -1,7 +1,7 @@
 """How much work the evaluation saves by doing each distinct piece once.
 
-Both sides measure the same predicted networks on the same images in this process: by distinct paths with shared
-beginnings, and preference by preference. The ratio is what counts; times are of this machine.
+Both sides measure the same predicted networks on the same images in this process: by distinct paths with
+shared beginnings, and preference by preference. The ratio is what counts; times are of this machine.
 
     python benchmarks/evaluate.py
 """
@@ -9,6 +9,7 @@ beginnings, and preference by preference. The ratio is what counts; times are of
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,7 +50,10 @@ def by_path(net: AnchorNet, images: torch.Tensor, parents: torch.Tensor) -> list
     paths_SNL = paths(parents)
     wanted = [sorted({tuple(path) for path in paths_SNL[:, task].tolist()}) for task in range(len(net.tasks))]
     out = path_forward(net, images, wanted, Conditions("batch"))
-    rows = [[wanted[task].index(tuple(path)) for path in paths_SNL[:, task].tolist()] for task in range(len(net.tasks))]
+    rows = [
+        [wanted[task].index(tuple(path)) for path in paths_SNL[:, task].tolist()]
+        for task in range(len(net.tasks))
+    ]
     return [prediction[:, row] for prediction, row in zip(out, rows, strict=True)]
 
 
@@ -65,11 +69,15 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
 
 def main() -> None:
     """Print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=3)
     repeats = parser.parse_args().repeats
     torch.set_num_threads(1)
-    table = Table("study", "distinct trees of 40", "by preference, s", "by path, s", "ratio", "largest difference")
+    table = Table(
+        "study", "distinct trees of 40", "by preference, s", "by path, s", "ratio", "largest difference"
+    )
     for study, backbone in ((ours, BACKBONE), (scenes, SCENES_BACKBONE)):
         with TemporaryDirectory() as folder:
             examples: Examples = study.dataset.load(Split.VAL, DataPlace(cache_dir=Path(folder)))
@@ -80,9 +88,16 @@ def main() -> None:
             parents = trees(net, distinct, generator)
             alone, shared = by_preference(net, images, parents), by_path(net, images, parents)
             gap = max(float((a - b).abs().max()) for a, b in zip(alone, shared, strict=True))
-            slow = seconds(lambda parents=parents: by_preference(net, images, parents), repeats)
-            fast = seconds(lambda parents=parents: by_path(net, images, parents), repeats)
-            row = (study.name, str(distinct), f"{slow:.3f}", f"{fast:.3f}", f"{slow / fast:.1f}", f"{gap:.1e}")
+            slow = seconds(partial(by_preference, net, images, parents), repeats)
+            fast = seconds(partial(by_path, net, images, parents), repeats)
+            row = (
+                study.name,
+                str(distinct),
+                f"{slow:.3f}",
+                f"{fast:.3f}",
+                f"{slow / fast:.1f}",
+                f"{gap:.1e}",
+            )
             table.add_row(*row)
     Console().print(table)
 

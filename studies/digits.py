@@ -17,9 +17,7 @@ from dymu.stages.edge import EdgeConfig
 from dymu.stages.optimisation import Optimisation
 from dymu.stages.weight import WeightConfig
 
-BACKBONE = SmallBackbone(
-    channels=(8, 16, 16, 32, 32), resolutions=("keep", "halve", "keep", "keep", "halve")
-)
+BACKBONE = SmallBackbone(channels=(8, 16, 16, 32, 32), resolutions=("keep", "halve", "keep", "keep", "halve"))
 ANCHOR = AnchorRecipe(
     backbone=BACKBONE,
     optimisation=Optimisation(num_steps=800, learning_rate=3e-3, schedule="cosine"),

@@ -31,10 +31,14 @@ class Controllable:
     weight: WeightConfig | None = WeightConfig()
 
     def evaluation(self, study: Study, seed: int) -> Step:
-        """anchor -> affinity -> edge -> weight -> evaluate."""
+        """Anchor -> affinity -> edge -> weight -> evaluate."""
         anchor = anchor_step(self.anchor, dataset=study.dataset, seed=seed)
         affinity = affinity_step(self.affinity, anchor=anchor)
-        table = path_losses_step(self.path_losses, anchor=anchor) if self.edge.objective == "tabulated" else None
+        table = (
+            path_losses_step(self.path_losses, anchor=anchor) if self.edge.objective == "tabulated" else None
+        )
         edge = edge_step(self.edge, anchor=anchor, affinity=affinity, path_losses=table, seed=seed)
-        weight = None if self.weight is None else weight_step(self.weight, anchor=anchor, edge=edge, seed=seed)
+        weight = (
+            None if self.weight is None else weight_step(self.weight, anchor=anchor, edge=edge, seed=seed)
+        )
         return controllable_evaluation(study.evaluation, anchor=anchor, edge=edge, weight=weight)

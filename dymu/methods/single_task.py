@@ -18,5 +18,7 @@ class SingleTask:
     anchor: AnchorRecipe
 
     def evaluation(self, study: Study, seed: int) -> Step:
-        """anchor -> evaluate."""
-        return single_task_evaluation(study.evaluation, anchor=anchor_step(self.anchor, dataset=study.dataset, seed=seed))
+        """Anchor -> evaluate."""
+        return single_task_evaluation(
+            study.evaluation, anchor=anchor_step(self.anchor, dataset=study.dataset, seed=seed)
+        )

@@ -23,11 +23,15 @@ class AnchorNet(nn.Module):
         tasks: Tasks in order.
     """
 
-    def __init__(self, backbone: Backbone, tasks: tuple[Task, ...], image_shape: Shape, *, num_streams: int) -> None:
+    def __init__(
+        self, backbone: Backbone, tasks: tuple[Task, ...], image_shape: Shape, *, num_streams: int
+    ) -> None:
         super().__init__()
         self.backbone, self.tasks, self.image_shape = backbone, tasks, image_shape
         self.num_streams, self.num_layers = num_streams, backbone.num_layers
-        self.streams = nn.ModuleList(nn.ModuleList(_blocks(backbone, image_shape)) for _ in range(num_streams))
+        self.streams = nn.ModuleList(
+            nn.ModuleList(_blocks(backbone, image_shape)) for _ in range(num_streams)
+        )
         shapes = self.layer_shapes()
         skip_shape = None if backbone.skip_layer is None else shapes[backbone.skip_layer]
         self.heads = nn.ModuleList(backbone.head(task, shapes[-1], skip_shape, image_shape) for task in tasks)

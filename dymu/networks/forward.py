@@ -2,7 +2,7 @@
 
 Three ways to connect the same nodes:
 
-* :func:`soft_forward` mixes parents by probability; every node runs once per preference, block 0 once for all.
+* :func:`soft_forward` mixes parents by probability; block 0 runs once for all preferences.
 * :func:`tree_forward` runs, per preference, the reachable nodes of its tree and nothing else.
 * :func:`path_forward` runs distinct paths without adaptation; paths that begin alike share their beginning.
 
@@ -18,7 +18,6 @@ from torch import Tensor
 from dymu.networks.anchor_net import AnchorNet
 from dymu.networks.norm import Moments, NormCall, NormMode
 from dymu.networks.tree import nodes_on_paths, paths
-
 
 Path = tuple[int, ...]  # streams of layers 0, 1, ...
 
@@ -77,7 +76,9 @@ class _Calls:
         return NormCall(self.conditions.mode, scale_PD, shift_PD, memory)
 
 
-def soft_forward(net: AnchorNet, images_BCHW: Tensor, parent_probs_PLNN: Tensor, *, mode: NormMode = "batch") -> list[Tensor]:
+def soft_forward(
+    net: AnchorNet, images_BCHW: Tensor, parent_probs_PLNN: Tensor, *, mode: NormMode = "batch"
+) -> list[Tensor]:
     """Eq. 1 with the one-hot choice replaced by the probabilities of Eq. 4.
 
     Args:
@@ -102,7 +103,9 @@ def soft_forward(net: AnchorNet, images_BCHW: Tensor, parent_probs_PLNN: Tensor,
     return [net.head(n)(inputs[n], skip_of[n], calls.head(n, "soft")) for n in range(len(net.tasks))]
 
 
-def tree_forward(net: AnchorNet, images_BCHW: Tensor, parents_PLN: Tensor, conditions: Conditions) -> list[Tensor]:
+def tree_forward(
+    net: AnchorNet, images_BCHW: Tensor, parents_PLN: Tensor, conditions: Conditions
+) -> list[Tensor]:
     """Run the tree of each preference, node by node; a node runs for the preferences that use it.
 
     Args:
@@ -140,7 +143,9 @@ def tree_forward(net: AnchorNet, images_BCHW: Tensor, parents_PLN: Tensor, condi
     predictions = []
     for task in range(len(net.tasks)):
         features = _gather(layer_in, paths_PNL[:, task, -1], everyone).in_order()
-        skipped = None if skip_layer is None else _gather(skip, paths_PNL[:, task, skip_layer], everyone).in_order()
+        skipped = (
+            None if skip_layer is None else _gather(skip, paths_PNL[:, task, skip_layer], everyone).in_order()
+        )
         predictions.append(net.head(task)(features, skipped, calls.head(task, "tree")))
     return predictions
 

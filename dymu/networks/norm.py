@@ -66,7 +66,9 @@ class Norm(nn.Module):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, num_channels: int, *, affine: bool = True, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(
+        self, num_channels: int, *, affine: bool = True, eps: float = 1e-5, momentum: float = 0.1
+    ) -> None:
         super().__init__()
         self.num_channels, self.affine, self.eps, self.momentum = num_channels, affine, eps, momentum
         self.weight = nn.Parameter(torch.empty(num_channels)) if affine else None
@@ -100,7 +102,9 @@ class Norm(nn.Module):
         if call.scale_PD is None or call.shift_PD is None:
             return self.weight.repeat(size_P), self.bias.repeat(size_P)
         mine = slice(self.offset, self.offset + self.num_channels)
-        return (self.weight + call.scale_PD[:, mine]).flatten(), (self.bias + call.shift_PD[:, mine]).flatten()
+        return (self.weight + call.scale_PD[:, mine]).flatten(), (
+            self.bias + call.shift_PD[:, mine]
+        ).flatten()
 
     def _collect(self, flat: Tensor, call: NormCall) -> None:
         over = [0, *range(2, flat.dim())]
@@ -151,5 +155,7 @@ def resize(features_BPCHW: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(features_BPCHW.shape[-2:]) == size:
         return features_BPCHW
     leading = features_BPCHW.shape[:2]
-    out = functional.interpolate(features_BPCHW.flatten(0, 1), size=size, mode="bilinear", align_corners=False)
+    out = functional.interpolate(
+        features_BPCHW.flatten(0, 1), size=size, mode="bilinear", align_corners=False
+    )
     return out.unflatten(0, leading)

@@ -1,5 +1,7 @@
 """The preference embedding that both hypernets start from (Appendix G)."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -35,12 +37,16 @@ class PreferenceTrunk(nn.Module):
         embeddings: (N + 1, embedding_dim); the last row is e_c, absent for a trunk that ignores c.
     """
 
-    def __init__(self, size: HypernetConfig, *, num_tasks: int, num_hidden: int, use_resource: bool = True) -> None:
+    def __init__(
+        self, size: HypernetConfig, *, num_tasks: int, num_hidden: int, use_resource: bool = True
+    ) -> None:
         super().__init__()
         self.use_resource = use_resource
-        self.embeddings = nn.Parameter(torch.empty(num_tasks + (1 if use_resource else 0), size.embedding_dim))
+        self.embeddings = nn.Parameter(
+            torch.empty(num_tasks + (1 if use_resource else 0), size.embedding_dim)
+        )
         widths = [size.embedding_dim] + [size.hidden_dim] * num_hidden
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, task_preference_PN: Tensor, resource_preference_P: Tensor) -> Tensor:
         """Features (P, hidden_dim)."""

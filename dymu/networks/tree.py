@@ -54,9 +54,13 @@ def check_preference(task_preference: Sequence[float], resource_preference: floa
     """
     given = list(task_preference)
     if len(given) != num_tasks:
-        raise SpecError(f"task preference {given} has {len(given)} entries; expected {num_tasks}, one per task.")
+        raise SpecError(
+            f"task preference {given} has {len(given)} entries; expected {num_tasks}, one per task."
+        )
     if any(not value >= 0 for value in given):
-        raise SpecError(f"task preference {given} has an entry that is not >= 0; preferences lie on the simplex.")
+        raise SpecError(
+            f"task preference {given} has an entry that is not >= 0; preferences lie on the simplex."
+        )
     if abs(sum(given) - 1.0) > 1e-4:
         raise SpecError(f"task preference {given} sums to {sum(given):.6g}; divide it by its sum.")
     if not 0.0 <= resource_preference <= 1.0:

@@ -1,4 +1,4 @@
-"""The weight hypernet: preference to perturbations of normalisation parameters (section 3.3.2, Appendix G)."""
+"""The weight hypernet: preference to normalisation perturbations (section 3.3.2, Appendix G)."""
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,9 @@ def make_weight_hypernet(
     """An untrained weight hypernet whose output is zero: before training the anchor is unchanged."""
     num_channels = num_modulated_channels(net)
     hypernet = build(
-        lambda: WeightHypernet(size, num_tasks=len(net.tasks), num_channels=num_channels, use_resource=use_resource),
+        lambda: WeightHypernet(
+            size, num_tasks=len(net.tasks), num_channels=num_channels, use_resource=use_resource
+        ),
         generator,
         caller_fills=("trunk.embeddings",),
     )

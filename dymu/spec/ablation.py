@@ -19,8 +19,8 @@ class Claim:
     """A statement about a record or about an arm beside its baseline.
 
     Attributes:
-        metric: Name of a record value, for instance ``uniformity/c=0``. ``<task>`` in the name makes one claim
-            for each task of the study.
+        metric: Name of a record value, for instance ``uniformity/c=0``. ``<task>`` in the name makes one
+            claim for each task of the study.
         direction: Which way the metric moves from ``against`` to this arm.
         against: ``baseline`` compares with the baseline arm at the same seed, ``zero`` with the number 0; any
             other text names another record value of the same arm, for instance ``active_parameters/c=0``.
@@ -38,7 +38,9 @@ class Claim:
         """This claim, once for each task if it speaks of ``<task>``."""
         if TASK_PLACEHOLDER not in self.metric:
             return (self,)
-        return tuple(changed(self, {"metric": self.metric.replace(TASK_PLACEHOLDER, task.name)}) for task in tasks)
+        return tuple(
+            changed(self, {"metric": self.metric.replace(TASK_PLACEHOLDER, task.name)}) for task in tasks
+        )
 
 
 @config

@@ -1,7 +1,6 @@
 """Task affinity of the anchor net by representational similarity (Appendix D)."""
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dymu.artifacts.config import check, config
@@ -13,6 +12,7 @@ from dymu.networks.norm import NormCall
 from dymu.objectives.affinity import AffinityScale, similarity, task_affinity
 from dymu.stages.anchor import load_anchor
 from dymu.stages.context import RunContext
+from dymu.stages.tensors import load_tensor, save_tensors
 
 STAGE = "affinity"
 REVISION = 1
@@ -38,7 +38,12 @@ class AffinityConfig:
 def affinity_step(settings: AffinityConfig, *, anchor: Step) -> Step:
     """The step that measures affinity; its draw of instances follows the anchor's seed."""
     return Step(
-        stage=STAGE, revision=REVISION, config=settings, run=run_affinity, inputs={"anchor": anchor}, seed=anchor.seed
+        stage=STAGE,
+        revision=REVISION,
+        config=settings,
+        run=run_affinity,
+        inputs={"anchor": anchor},
+        seed=anchor.seed,
     )
 
 
@@ -53,9 +58,18 @@ def run_affinity(step: Step, context: RunContext) -> None:
     similarity_LNKK = torch.stack([similarity(torch.stack(layer)) for layer in features])
     affinity_NN = task_affinity(similarity_LNKK, settings.scale).cpu()
     names = [task.name for task in anchor.config.dataset.tasks]
-    context.spool.log(0, {f"affinity/{a}/{b}": float(affinity_NN[i, j]) for i, a in enumerate(names) for j, b in enumerate(names) if i != j})
+    context.spool.rewind(0)  # what an attempt told that was killed before it was published
+    context.spool.log(
+        0,
+        {
+            f"affinity/{a}/{b}": float(affinity_NN[i, j])
+            for i, a in enumerate(names)
+            for j, b in enumerate(names)
+            if i != j
+        },
+    )
     context.spool.progress(1, 1)
-    save_file({"affinity": affinity_NN}, context.out_dir / FILE)
+    save_tensors({"affinity": affinity_NN}, context.out_dir / FILE)
 
 
 @torch.no_grad()
@@ -72,5 +86,5 @@ def layer_features(net: AnchorNet, images_KCHW: Tensor) -> list[list[Tensor]]:
 
 def load_affinity(context: RunContext) -> Tensor:
     """(N, N) affinity of the step's input, float32."""
-    affinity = load_file(context.input_dirs["affinity"] / FILE)["affinity"]
+    affinity = load_tensor(context.input_dirs["affinity"] / FILE, "affinity")
     return affinity.to(torch.float32).to(context.device)

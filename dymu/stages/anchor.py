@@ -87,7 +87,10 @@ def run_anchor(step: Step, context: RunContext) -> None:
         losses_N = batch_losses(tasks, predictions, batch.targets)[0]
         return Outcome(objective=losses_N.sum(), task_losses_N=losses_N)
 
-    train(Training(modules={"anchor": net}, optimisation=recipe.optimisation, tasks=tasks, compute=compute), context)
+    train(
+        Training(modules={"anchor": net}, optimisation=recipe.optimisation, tasks=tasks, compute=compute),
+        context,
+    )
     context.spool.log(recipe.optimisation.num_steps, _validate(net, step, context))
     save_module(net, context.out_dir / WEIGHTS)
 
@@ -116,5 +119,6 @@ def _validate(net: AnchorNet, step: Step, context: RunContext) -> dict[str, floa
         predictions = tree_forward(net, batch.images, parents, Conditions("running"))
         total_N += batch_losses(tasks, predictions, batch.targets)[0].cpu().to(torch.float64) * len(index_B)
     return {
-        f"validation_loss/{task.name}": float(total) / len(examples) for task, total in zip(tasks, total_N, strict=True)
+        f"validation_loss/{task.name}": float(total) / len(examples)
+        for task, total in zip(tasks, total_N, strict=True)
     }

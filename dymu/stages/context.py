@@ -1,5 +1,6 @@
 """Where a step runs: folders, device, spool and checkpoints. None of it is part of an address."""
 
+import hashlib
 import io
 import os
 import time
@@ -10,13 +11,16 @@ from typing import Any
 
 import torch
 
+from dymu.artifacts.files import disk_errors
 from dymu.artifacts.step import Step
 from dymu.data.examples import DataPlace
 from dymu.errors import StoreError
 from dymu.stages.randomness import Randomness
 from dymu.tracking.spool import Spool
 
+# SHA-256 of what follows, then what torch saved. Torch itself reads changed numbers without a word.
 CHECKPOINT = "checkpoint.pt"
+_DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 class Interrupted(BaseException):
@@ -62,24 +66,30 @@ class RunContext:
         return time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint: plain containers and tensors only; whole or not at all."""
+        """Write a checkpoint: plain containers and tensors only; whole or not at all.
+
+        Raises:
+            StoreError: If the disk refuses; the checkpoint before is then unchanged.
+        """
         buffer = io.BytesIO()
         torch.save(dict(state), buffer)
         content = buffer.getvalue()
-        _replace(self.work_dir / CHECKPOINT, content)
+        path = self.work_dir / CHECKPOINT
+        with disk_errors(path, doing="write"):
+            _replace(path, hashlib.sha256(content).digest() + content)
         self._last_checkpoint = time.monotonic()
 
     def restore(self) -> dict[str, Any] | None:
         """The last checkpoint, or ``None`` if the step has not started.
 
         Raises:
-            StoreError: If the checkpoint cannot be read as plain tensors.
+            StoreError: If the checkpoint does not match its checksum or cannot be read as plain tensors.
         """
         path = self.work_dir / CHECKPOINT
         if not path.exists():
             return None
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
+            state = self._read(path)
         except Exception as error:
             raise StoreError(
                 f"the checkpoint {path} of {self.step.address} cannot be read ({error}); "
@@ -87,6 +97,13 @@ class RunContext:
             ) from error
         assert isinstance(state, dict)
         return state
+
+    def _read(self, path: Path) -> Any:
+        written = path.read_bytes()
+        expected, content = written[:_DIGEST_SIZE], written[_DIGEST_SIZE:]
+        if hashlib.sha256(content).digest() != expected:
+            raise StoreError("its content does not match its checksum")
+        return torch.load(io.BytesIO(content), map_location=self.device, weights_only=True)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -86,7 +86,12 @@ class EdgeConfig:
         check(self.preferences_per_step >= 1, self, "preferences_per_step", "at least 1")
         check(self.batch_size >= 2, self, "batch_size", "at least 2")
         check(self.concentration > 0, self, "concentration", "a positive number")
-        check(0 <= self.active_threshold < 1, self, "active_threshold", "a number in [0, 1); from 1 on no task could ever be active")
+        check(
+            0 <= self.active_threshold < 1,
+            self,
+            "active_threshold",
+            "a number in [0, 1); from 1 on no task could ever be active",
+        )
         check(self.active_weight >= 0, self, "active_weight", "a number that is not negative")
         check(self.inactive_weight >= 0, self, "inactive_weight", "a number that is not negative")
         check(self.temperature_start > 0, self, "temperature_start", "a positive number")
@@ -95,7 +100,9 @@ class EdgeConfig:
         check(self.temperature_floor > 0, self, "temperature_floor", "a positive number")
 
 
-def edge_step(settings: EdgeConfig, *, anchor: Step, affinity: Step, path_losses: Step | None, seed: int) -> Step:
+def edge_step(
+    settings: EdgeConfig, *, anchor: Step, affinity: Step, path_losses: Step | None, seed: int
+) -> Step:
     """The step that trains the edge hypernet.
 
     Raises:
@@ -105,8 +112,8 @@ def edge_step(settings: EdgeConfig, *, anchor: Step, affinity: Step, path_losses
     row_wise = affinity.config.scale == "row"
     if num_tasks == 2 and settings.use_affinity and row_wise and settings.active_weight > 0:
         raise SpecError(
-            "EdgeConfig.use_affinity is True with 2 tasks: scaled row by row, the affinity between two tasks is "
-            "always 0, the active loss vanishes and the resource preference has no effect. Set "
+            "EdgeConfig.use_affinity is True with 2 tasks: scaled row by row, the affinity between two tasks "
+            "is always 0, the active loss vanishes and the resource preference has no effect. Set "
             "method.edge.use_affinity=false or method.affinity.scale to 'global'."
         )
     inputs = {"anchor": anchor, "affinity": affinity}
@@ -120,7 +127,11 @@ def run_edge(step: Step, context: RunContext) -> None:
     settings: EdgeConfig = step.config
     anchor: AnchorConfig = step.inputs["anchor"].config
     tasks = anchor.dataset.tasks
-    size_P, num_tasks, num_layers = settings.preferences_per_step, len(tasks), anchor.recipe.backbone.num_layers
+    size_P, num_tasks, num_layers = (
+        settings.preferences_per_step,
+        len(tasks),
+        anchor.recipe.backbone.num_layers,
+    )
     hypernet = make_edge_hypernet(
         settings.hypernet, context.random.torch("initialisation"), num_tasks=num_tasks, num_layers=num_layers
     ).to(context.device)
@@ -137,7 +148,9 @@ def run_edge(step: Step, context: RunContext) -> None:
         preference_PN, resource_P = preference_PN.to(context.device), resource_P.to(context.device)
         logits_PLNN = hypernet(preference_PN, resource_P)
         temperature = temperature_of(settings, number)
-        probs_PLNN = sample_parents(settings, logits_PLNN, temperature, context.random.torch("gumbel", number))
+        probs_PLNN = sample_parents(
+            settings, logits_PLNN, temperature, context.random.torch("gumbel", number)
+        )
         losses_PN = task_losses(number, probs_PLNN)
         terms = branching_regularizer(
             probs_PLNN,
@@ -160,7 +173,12 @@ def run_edge(step: Step, context: RunContext) -> None:
             },
         )
 
-    train(Training(modules={"edge": hypernet}, optimisation=settings.optimisation, tasks=tasks, compute=compute), context)
+    train(
+        Training(
+            modules={"edge": hypernet}, optimisation=settings.optimisation, tasks=tasks, compute=compute
+        ),
+        context,
+    )
     save_module(hypernet, context.out_dir / WEIGHTS)
 
 
@@ -175,7 +193,9 @@ def temperature_of(settings: EdgeConfig, step: int) -> float:
     )
 
 
-def sample_parents(settings: EdgeConfig, logits_PLNN: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+def sample_parents(
+    settings: EdgeConfig, logits_PLNN: Tensor, temperature: float, generator: torch.Generator
+) -> Tensor:
     """Parent probabilities (P, L, N, N) as the configured kind of sample."""
     if settings.sample == "probabilities":
         return logits_PLNN.softmax(dim=-1)

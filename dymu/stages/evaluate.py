@@ -1,7 +1,7 @@
 """The last stage: measure a trained method on the test split and publish the record.
 
-This is the only module that opens the test split. Every method is judged by the same protocol; what differs is
-how a preference becomes a network, a :class:`~dymu.stages.predictors.Predictor`.
+This is the only module that opens the test split. Every method is judged by the same protocol; what differs
+is how a preference becomes a network, a :class:`~dymu.stages.predictors.Predictor`.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,9 @@ class EvaluateConfig:
     protocol: EvaluationConfig
 
 
-def controllable_evaluation(protocol: EvaluationConfig, *, anchor: Step, edge: Step, weight: Step | None) -> Step:
+def controllable_evaluation(
+    protocol: EvaluationConfig, *, anchor: Step, edge: Step, weight: Step | None
+) -> Step:
     """Evaluation of the paper's method; without a weight stage the anchor's weights are used as they are."""
     inputs = {"anchor": anchor, "edge": edge}
     if weight is not None:
@@ -75,8 +77,8 @@ def phn_bn_evaluation(protocol: EvaluationConfig, *, phn_bn: Step) -> Step:
     """
     if protocol.statistics == "running" and phn_bn.config.convolutions == "joint":
         raise SpecError(
-            "EvaluationConfig.statistics is 'running', but a PHN-BN trained jointly keeps no running statistics; "
-            "use 'batch' or 'recalibrated'."
+            "EvaluationConfig.statistics is 'running', but a PHN-BN trained jointly keeps no running "
+            "statistics; use 'batch' or 'recalibrated'."
         )
     return _step("phn_bn", protocol, {"phn_bn": phn_bn}, seed=phn_bn.seed)
 
@@ -90,6 +92,7 @@ def run_evaluate(step: Step, context: RunContext) -> None:
     test.require(dataset.tasks)
     bench = Bench(examples=test, calibration=calibration, protocol=settings.protocol, context=context)
     record = summarise(step, _predictor(step, context), bench)
+    context.spool.rewind(0)  # what an attempt told that was killed before it was published
     context.spool.log(0, {name: value.value for name, value in record.values.items()})
     record.write(context.out_dir)
 
@@ -111,6 +114,8 @@ def _predictor(step: Step, context: RunContext) -> Predictor:
             return PHNBNPredictor(net, load_phn_bn_hypernet(net, step.inputs["phn_bn"], context))
 
 
-def _step(method: MethodName, protocol: EvaluationConfig, inputs: dict[str, Step], *, seed: int | None) -> Step:
+def _step(
+    method: MethodName, protocol: EvaluationConfig, inputs: dict[str, Step], *, seed: int | None
+) -> Step:
     settings = EvaluateConfig(method=method, protocol=protocol)
     return Step(stage=STAGE, revision=REVISION, config=settings, run=run_evaluate, inputs=inputs, seed=seed)

@@ -10,7 +10,9 @@ from dymu.spec.targets import target_of
 from dymu.spec.task import Task
 
 
-def batch_losses(tasks: Sequence[Task], predictions: Sequence[Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+def batch_losses(
+    tasks: Sequence[Task], predictions: Sequence[Tensor], targets: Mapping[str, Tensor]
+) -> Tensor:
     """(P, N) scaled losses w_i L_i of predictions (B, P, ...), one tensor per task."""
     losses = [
         grouped_task_loss(task, prediction, target_of(task, targets))

@@ -73,7 +73,9 @@ class _Sums:
             for number, (loss, count) in enumerate(zip(self.losses, self.counts, strict=True))
         ]
         metrics = {
-            f"{task.name}/{metric_of(task.kind).name}": task_metric(task, self.statistics[number])[row_of_SN[:, number]]
+            f"{task.name}/{metric_of(task.kind).name}": task_metric(task, self.statistics[number])[
+                row_of_SN[:, number]
+            ]
             for number, task in enumerate(self.tasks)
         }
         return Measurement(scaled_losses(self.tasks, torch.stack(losses, dim=1)), metrics)

@@ -54,5 +54,7 @@ class Optimisation:
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser; its learning rate is set anew in every step."""
         if self.optimiser == "sgd":
-            return torch.optim.SGD(parameters, lr=self.learning_rate, momentum=0.9, weight_decay=self.weight_decay)
+            return torch.optim.SGD(
+                parameters, lr=self.learning_rate, momentum=0.9, weight_decay=self.weight_decay
+            )
         return torch.optim.Adam(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)

@@ -7,7 +7,6 @@ expected task loss under independent parent choices needs. Feasible up to about 
 import itertools
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dymu.artifacts.config import check, config
@@ -19,6 +18,7 @@ from dymu.networks.forward import Conditions, path_forward
 from dymu.objectives.task_losses import grouped_task_loss
 from dymu.stages.anchor import load_anchor
 from dymu.stages.context import Interrupted, RunContext
+from dymu.stages.tensors import load_tensor, save_tensors
 
 STAGE = "path_losses"
 REVISION = 1
@@ -56,7 +56,12 @@ def path_losses_step(settings: PathLossConfig, *, anchor: Step) -> Step:
             "set method.edge.objective to 'minibatch'."
         )
     return Step(
-        stage=STAGE, revision=REVISION, config=settings, run=run_path_losses, inputs={"anchor": anchor}, seed=anchor.seed
+        stage=STAGE,
+        revision=REVISION,
+        config=settings,
+        run=run_path_losses,
+        inputs={"anchor": anchor},
+        seed=anchor.seed,
     )
 
 
@@ -66,6 +71,7 @@ def run_path_losses(step: Step, context: RunContext) -> None:
     anchor = step.inputs["anchor"]
     tasks = anchor.config.dataset.tasks
     examples: Examples = anchor.config.dataset.load(Split.TRAIN, context.data)
+    examples.require(tasks)
     net = load_anchor(anchor, context)
     every_path = list(itertools.product(range(len(tasks)), repeat=net.num_layers))
     index = draw_batch(len(examples), settings.num_images, context.random.torch("images"))
@@ -78,19 +84,20 @@ def run_path_losses(step: Step, context: RunContext) -> None:
         with torch.no_grad():
             predictions = path_forward(net, batch.images, [every_path] * len(tasks), Conditions("batch"))
         losses = [
-            tasks[task].loss_weight * grouped_task_loss(tasks[task], prediction, batch.targets[tasks[task].name])
+            tasks[task].loss_weight
+            * grouped_task_loss(tasks[task], prediction, batch.targets[tasks[task].name])
             for task, prediction in zip(range(len(tasks)), predictions, strict=True)
         ]
         total += torch.cat(losses).cpu().to(torch.float64) * len(index_B)
         context.spool.progress(number + 1, len(parts))
     mean = total / sum(len(part) for part in parts)
     table = mean.reshape(len(tasks), *[len(tasks)] * net.num_layers)
-    save_file({"path_losses": table}, context.out_dir / FILE)
+    save_tensors({"path_losses": table}, context.out_dir / FILE)
 
 
 def load_path_losses(context: RunContext) -> Tensor:
     """The table of the step's input, float32."""
-    table = load_file(context.input_dirs["path_losses"] / FILE)["path_losses"]
+    table = load_tensor(context.input_dirs["path_losses"] / FILE, "path_losses")
     return table.to(torch.float32).to(context.device)
 
 

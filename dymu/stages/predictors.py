@@ -166,7 +166,9 @@ class StaticGridPredictor(_Static):
 
     def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:  # noqa: ARG002
         """Each net at its own preference."""
-        assert len(preferences_SN) == len(self.nets), "a static grid is judged at the preferences it was trained for"
+        assert len(preferences_SN) == len(self.nets), (
+            "a static grid is judged at the preferences it was trained for"
+        )
         tree = shared_stream(self.nets[0].num_layers, len(self.nets[0].tasks))
         parts = [measure(net, tree, None, bench) for net in self.nets]
         metrics = {name: torch.cat([part.metrics[name] for part in parts]) for name in parts[0].metrics}

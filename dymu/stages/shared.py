@@ -74,8 +74,8 @@ class PHNBNConfig:
         backbone: Architecture of the one stream.
         optimisation: Of the hypernet, and of backbone and heads if they are trained.
         hypernet: Size of the hypernet.
-        convolutions: ``joint`` trains backbone and heads together with the hypernet; ``frozen`` takes them from
-            a static net trained for the uniform preference. The paper does not say which it did.
+        convolutions: ``joint`` trains backbone and heads together with the hypernet; ``frozen`` takes them
+            from a static net trained for the uniform preference. The paper does not say which it did.
         preferences_per_step: Preferences a step.
         batch_size: Images a step, shared by the step's preferences.
         concentration: Of the Dirichlet distribution of task preferences.
@@ -108,9 +108,13 @@ def phn_bn_step(settings: PHNBNConfig, *, shared: Step | None, seed: int) -> Ste
         SpecError: If frozen convolutions are asked for without a static net to take them from.
     """
     if (settings.convolutions == "frozen") != (shared is not None):
-        raise SpecError("PHNBNConfig.convolutions='frozen' needs a static net as input, and 'joint' takes none.")
+        raise SpecError(
+            "PHNBNConfig.convolutions='frozen' needs a static net as input, and 'joint' takes none."
+        )
     inputs = {} if shared is None else {"shared": shared}
-    return Step(stage=PHN_BN_STAGE, revision=REVISION, config=settings, run=run_phn_bn, inputs=inputs, seed=seed)
+    return Step(
+        stage=PHN_BN_STAGE, revision=REVISION, config=settings, run=run_phn_bn, inputs=inputs, seed=seed
+    )
 
 
 def run_shared(step: Step, context: RunContext) -> None:
@@ -130,7 +134,10 @@ def run_shared(step: Step, context: RunContext) -> None:
         # Times N, so that a uniform preference has the step size of N single-task losses.
         return Outcome(objective=len(tasks) * (preference_N * losses_N).sum(), task_losses_N=losses_N)
 
-    train(Training(modules={"shared": net}, optimisation=settings.optimisation, tasks=tasks, compute=compute), context)
+    train(
+        Training(modules={"shared": net}, optimisation=settings.optimisation, tasks=tasks, compute=compute),
+        context,
+    )
     save_module(net, context.out_dir / WEIGHTS)
 
 
@@ -169,7 +176,9 @@ def run_phn_bn(step: Step, context: RunContext) -> None:
     modules: dict[str, torch.nn.Module] = {"hypernet": hypernet}
     if settings.convolutions == "joint":
         modules["shared"] = net
-    train(Training(modules=modules, optimisation=settings.optimisation, tasks=tasks, compute=compute), context)
+    train(
+        Training(modules=modules, optimisation=settings.optimisation, tasks=tasks, compute=compute), context
+    )
     save_module(net, context.out_dir / WEIGHTS)
     save_module(hypernet, context.out_dir / HYPERNET)
 

@@ -60,7 +60,9 @@ def summarise(step: Step, predictor: Predictor, bench: Bench) -> Record:
         bench.context.spool.progress(number, len(resources))
         point = _point(predictor, resource, preferences_SN, bench)
         suffix = "" if resource is None else f"/c={resource:g}"
-        values |= {name + suffix: value for name, value in _values(step, predictor, point, protocol.reference_point)}
+        values |= {
+            name + suffix: value for name, value in _values(step, predictor, point, protocol.reference_point)
+        }
         points.append(point)
     bench.context.spool.progress(len(resources), len(resources))
     return Record(
@@ -87,7 +89,9 @@ def _point(predictor: Predictor, resource: float | None, preferences_SN: Floats,
         resource_preference=resource,
         preferences=preferences_SN.tolist(),
         losses=measured.losses_SN.numpy().round(_DIGITS).tolist(),
-        task_metrics={name: value.numpy().round(_DIGITS).tolist() for name, value in measured.metrics.items()},
+        task_metrics={
+            name: value.numpy().round(_DIGITS).tolist() for name, value in measured.metrics.items()
+        },
         parents=predictor.trees(preferences_SN, c),
         parameters=cost.parameters_S.tolist(),
         macs=cost.macs_S.tolist(),
@@ -102,7 +106,10 @@ def _values(
 ) -> Iterator[tuple[str, Value]]:
     losses_SN, preferences_SN = np.array(point.losses), np.array(point.preferences)
     yield "hypervolume", hypervolume_info(reference_point).value(hypervolume(losses_SN, reference_point))
-    yield "best_point_hypervolume", BEST_POINT_HYPERVOLUME.value(best_point_hypervolume(losses_SN, reference_point))
+    yield (
+        "best_point_hypervolume",
+        BEST_POINT_HYPERVOLUME.value(best_point_hypervolume(losses_SN, reference_point)),
+    )
     num_tasks = preferences_SN.shape[1]
     yield "uniformity", uniformity_info(num_tasks).value(float(uniformity(losses_SN, preferences_SN).mean()))
     yield from _cost_values(predictor, point)
@@ -122,7 +129,7 @@ def _cost_values(predictor: Predictor, point: Point) -> Iterator[tuple[str, Valu
     yield "active_parameters", ACTIVE_PARAMETERS.value(parameters_S.mean())
     fraction = parameters_S.mean() / predictor.anchor_parameters()
     yield "active_parameter_fraction", ACTIVE_PARAMETER_FRACTION.value(fraction)
-    yield "active_macs", ACTIVE_MACS.value(np.mean(point.cost_macs))
+    yield "active_macs", ACTIVE_MACS.value(float(np.mean(point.cost_macs)))
     dense, skewed = parameters_S[largest_S < DENSE_BELOW], parameters_S[largest_S >= SKEWED_FROM]
     if len(dense):
         yield "dense_active_parameters", DENSE_ACTIVE_PARAMETERS.value(dense.mean())

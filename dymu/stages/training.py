@@ -100,7 +100,11 @@ def _resume(
 
 
 def _save(
-    training: Training, optimizer: torch.optim.Optimizer, context: RunContext, step: int, sums: Mapping[str, Any]
+    training: Training,
+    optimizer: torch.optim.Optimizer,
+    context: RunContext,
+    step: int,
+    sums: Mapping[str, Any],
 ) -> None:
     modules = {name: module.state_dict() for name, module in training.modules.items()}
     context.save({"step": step, "modules": modules, "optimizer": optimizer.state_dict(), "sums": dict(sums)})

@@ -73,7 +73,9 @@ def run_weight(step: Step, context: RunContext) -> None:
     examples.require(tasks)
     net = load_anchor(anchor, context)
     edge = load_edge(step.inputs["edge"], context)
-    hypernet = make_weight_hypernet(settings.hypernet, net, context.random.torch("initialisation")).to(context.device)
+    hypernet = make_weight_hypernet(settings.hypernet, net, context.random.torch("initialisation")).to(
+        context.device
+    )
 
     def compute(number: int) -> Outcome:
         preference_PN, resource_P = draw_preferences(
@@ -87,13 +89,18 @@ def run_weight(step: Step, context: RunContext) -> None:
         adaptation = hypernet(preference_PN, resource_P)
         index_B = draw_batch(len(examples), settings.batch_size, context.random.torch("batch", number))
         batch = examples.batch(index_B, context.device)
-        predictions = tree_forward(net, batch.images, parents_PLN, Conditions(settings.statistics, adaptation))
+        predictions = tree_forward(
+            net, batch.images, parents_PLN, Conditions(settings.statistics, adaptation)
+        )
         losses_PN = batch_losses(tasks, predictions, batch.targets)
         objective = (preference_PN * losses_PN).sum(dim=1).mean()
         return Outcome(objective=objective, task_losses_N=losses_PN.mean(dim=0))
 
     train(
-        Training(modules={"weight": hypernet}, optimisation=settings.optimisation, tasks=tasks, compute=compute), context
+        Training(
+            modules={"weight": hypernet}, optimisation=settings.optimisation, tasks=tasks, compute=compute
+        ),
+        context,
     )
     save_module(hypernet, context.out_dir / WEIGHTS)
 

@@ -1,5 +1,6 @@
 """What a backbone must offer: L branchable blocks and one head per task."""
 
+from abc import ABC, abstractmethod
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -10,22 +11,22 @@ from dymu.spec.task import Task
 Shape = tuple[int, int, int]  # channels, height, width
 
 
-class Block(Node):
+class Block(Node, ABC):
     """One branchable layer of a stream."""
 
     out_shape: Shape
 
+    @abstractmethod
     def forward(self, features_BPCHW: Tensor, call: NormCall) -> Tensor:
         """Features of the next layer."""
-        raise TypeError(f"{type(self).__name__} must define forward")
 
 
-class Head(Node):
+class Head(Node, ABC):
     """What a task adds on top of the last layer; always runs."""
 
+    @abstractmethod
     def forward(self, features_BPCHW: Tensor, skip_BPCHW: Tensor | None, call: NormCall) -> Tensor:
         """Prediction (B, P, ...) of the task; ``skip`` are the features of the backbone's skip layer."""
-        raise TypeError(f"{type(self).__name__} must define forward")
 
 
 @runtime_checkable

@@ -39,7 +39,10 @@ class SmallBackbone:
         check(len(self.channels) >= 1, self, "channels", "one number of channels per block")
         check(all(count > 0 for count in self.channels), self, "channels", "positive numbers")
         check(
-            len(self.resolutions) == len(self.channels), self, "resolutions", f"{len(self.channels)} entries, one per block"
+            len(self.resolutions) == len(self.channels),
+            self,
+            "resolutions",
+            f"{len(self.channels)} entries, one per block",
         )
         check(self.head_channels > 0, self, "head_channels", "a positive number")
         check(
@@ -65,7 +68,11 @@ class SmallBackbone:
         if task.kind == "classification":
             return LinearHead(in_shape, task.num_outputs)
         return DenseHead(
-            in_shape, skip_shape, hidden=self.head_channels, num_outputs=task.num_outputs, size=image_shape[1:]
+            in_shape,
+            skip_shape,
+            hidden=self.head_channels,
+            num_outputs=task.num_outputs,
+            size=image_shape[1:],
         )
 
 
@@ -114,10 +121,16 @@ class LinearHead(Head):
 
 
 class DenseHead(Head):
-    """A 3x3 convolution on the last (and the skip layer's) features, then 1x1, then bilinear to the image size."""
+    """A 3x3 convolution on the last (and the skip layer's) features, 1x1, then bilinear to the image size."""
 
     def __init__(
-        self, in_shape: Shape, skip_shape: Shape | None, *, hidden: int, num_outputs: int, size: tuple[int, int]
+        self,
+        in_shape: Shape,
+        skip_shape: Shape | None,
+        *,
+        hidden: int,
+        num_outputs: int,
+        size: tuple[int, int],
     ) -> None:
         super().__init__()
         self.size = size

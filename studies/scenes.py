@@ -17,21 +17,22 @@ from dymu.stages.optimisation import Optimisation
 from dymu.stages.weight import WeightConfig
 
 BACKBONE = SmallBackbone(
-    channels=(8, 16, 16, 32, 16), resolutions=("keep", "halve", "keep", "halve", "double"), skip_layer=None
+    channels=(8, 16, 16, 32, 16), resolutions=("keep", "halve", "keep", "halve", "double")
 )
 ANCHOR = AnchorRecipe(
     backbone=BACKBONE,
     optimisation=Optimisation(num_steps=800, learning_rate=3e-3, schedule="cosine"),
     batch_size=16,
 )
+# As in digits: a hundred decays of the temperature, two of the learning rate, three times the paper's rate.
 EDGE = EdgeConfig(
-    optimisation=Optimisation(num_steps=800, decay_every=373),
+    optimisation=Optimisation(num_steps=600, learning_rate=3e-3, decay_every=280),
     preferences_per_step=8,
     batch_size=8,
-    temperature_every=8,
+    temperature_every=6,
 )
 WEIGHT = WeightConfig(
-    optimisation=Optimisation(num_steps=600, decay_every=280), preferences_per_step=4, batch_size=16
+    optimisation=Optimisation(num_steps=400, decay_every=187), preferences_per_step=4, batch_size=16
 )
 EVALUATION = EvaluationConfig(reference_point=(3.0, 3.0, 3.0), batch_size=50)
 
@@ -57,7 +58,7 @@ phn_bn = Study(
     dataset=Scenes(),
     method=PHNBN(
         backbone=BACKBONE,
-        optimisation=Optimisation(num_steps=2800, decay_every=1300),
+        optimisation=Optimisation(num_steps=1600, decay_every=747),
         static=ANCHOR.optimisation,
         preferences_per_step=8,
         batch_size=16,
@@ -69,7 +70,7 @@ phn_bn_frozen = Study(
     dataset=Scenes(),
     method=PHNBN(
         backbone=BACKBONE,
-        optimisation=Optimisation(num_steps=2200, decay_every=1030),
+        optimisation=Optimisation(num_steps=1300, decay_every=607),
         static=Optimisation(num_steps=2400, learning_rate=3e-3, schedule="cosine"),
         static_batch_size=ANCHOR.batch_size,
         convolutions="frozen",

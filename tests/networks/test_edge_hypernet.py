@@ -6,7 +6,7 @@ import torch
 from dymu.networks.edge_hypernet import EdgeHypernet, make_edge_hypernet
 from dymu.networks.preference_embedding import HypernetConfig
 
-# Tasks, layers and parameters of PASCAL-5, PASCAL-3, NYU-3 and CIFAR-20; Tables 1 to 4 print them in millions.
+# Tasks, layers and parameters of PASCAL-5, PASCAL-3, NYU-3 and CIFAR-20 (Tables 1 to 4, in millions).
 PAPER = [(5, 18, 59_042), (3, 18, 29_890), (3, 17, 28_981), (20, 8, 337_272)]
 
 

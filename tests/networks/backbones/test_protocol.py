@@ -1,12 +1,10 @@
 """What a backbone must offer."""
 
 import pytest
-import torch
 
 from dymu.errors import SpecError
 from dymu.networks.backbones.protocol import Backbone, Block, Head
 from dymu.networks.backbones.small import SmallBackbone
-from dymu.networks.norm import NormCall
 from dymu.stages.anchor import AnchorRecipe
 from dymu.stages.optimisation import Optimisation
 
@@ -25,13 +23,13 @@ def test_a_block_without_forward_says_so() -> None:
     class Nothing(Block):
         pass
 
-    with pytest.raises(TypeError, match="Nothing must define forward"):
-        Nothing()(torch.zeros(1), NormCall())
+    with pytest.raises(TypeError, match="abstract method '?forward'?"):
+        Nothing()  # type: ignore[abstract]
 
 
 def test_a_head_without_forward_says_so() -> None:
     class Nothing(Head):
         pass
 
-    with pytest.raises(TypeError, match="Nothing must define forward"):
-        Nothing()(torch.zeros(1), None, NormCall())
+    with pytest.raises(TypeError, match="abstract method '?forward'?"):
+        Nothing()  # type: ignore[abstract]

@@ -22,8 +22,8 @@ ANCHOR = AnchorRecipe(
     backbone=BACKBONE,
     optimisation=Optimisation(num_steps=800, learning_rate=3e-3, schedule="cosine"),
 )
-# A hundred decays of the temperature and two of the learning rate, as in the paper's 30 thousand steps; the
-# learning rate is three times the paper's, because at 1e-3 the resource preference has no effect after so few.
+# A hundred decays of the temperature and two of the learning rate, as in the paper's 30 thousand steps. The
+# rate is three times the paper's, because at 1e-3 the resource preference has no effect after so few steps.
 EDGE = EdgeConfig(
     optimisation=Optimisation(num_steps=1200, learning_rate=3e-3, decay_every=560),
     preferences_per_step=8,

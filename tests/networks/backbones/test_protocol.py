@@ -23,7 +23,7 @@ def test_a_block_without_forward_says_so() -> None:
     class Nothing(Block):
         pass
 
-    with pytest.raises(TypeError, match="abstract method '?forward'?"):
+    with pytest.raises(TypeError, match=r"abstract method '?forward'?"):
         Nothing()  # type: ignore[abstract]
 
 
@@ -31,5 +31,5 @@ def test_a_head_without_forward_says_so() -> None:
     class Nothing(Head):
         pass
 
-    with pytest.raises(TypeError, match="abstract method '?forward'?"):
+    with pytest.raises(TypeError, match=r"abstract method '?forward'?"):
         Nothing()  # type: ignore[abstract]

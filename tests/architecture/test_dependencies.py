@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-OURS = frozenset({"dymu", "studies", "ablations"})
+OURS = frozenset({"dymu", "studies", "ablations", "benchmarks", "tests"})
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
@@ -25,9 +25,11 @@ def imported(tree: ast.Module) -> Iterator[str]:
                 yield module.partition(".")[0]
 
 
-def declared(root: Path) -> set[str]:
+def declared(root: Path, *extras: str) -> set[str]:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    lines = [*project["dependencies"]]
+    lines += [line for extra in extras for line in project["optional-dependencies"][extra]]
+    return {canonicalize_name(Requirement(line).name) for line in lines}
 
 
 def used(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
@@ -36,7 +38,7 @@ def used(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
         {name for tree in trees.values() for name in imported(tree)} - OURS - set(sys.stdlib_module_names)
     )
     owners = packages_distributions()
-    return {package: {canonicalize_name(owner) for owner in owners[package]} for package in packages}
+    return {package: {canonicalize_name(owner) for owner in owners.get(package, ())} for package in packages}
 
 
 def test_what_is_imported_is_declared(root: Path, trees: Mapping[str, ast.Module]) -> None:
@@ -47,3 +49,16 @@ def test_what_is_imported_is_declared(root: Path, trees: Mapping[str, ast.Module
 def test_what_is_declared_is_imported(root: Path, trees: Mapping[str, ast.Module]) -> None:
     idle = declared(root) - {owner for owners in used(trees).values() for owner in owners}
     assert not idle, "remove it from pyproject.toml, then `make lock`"
+
+
+def test_what_tests_and_benchmarks_import_is_declared(root: Path) -> None:
+    trees = {
+        path.as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+        for folder in ("tests", "benchmarks")
+        for path in (root / folder).rglob("*.py")
+    }
+    # A package that nobody installed is a helper beside a test, or is meant to be missing.
+    missing = {
+        package for package, owners in used(trees).items() if owners and not owners & declared(root, "dev")
+    }
+    assert not missing, "add it to the extra dev of pyproject.toml, then `make lock`"

@@ -15,7 +15,7 @@ def modules(root: Path) -> set[str]:
     return {
         path.relative_to(root / "dymu").as_posix()
         for path in (root / "dymu").rglob("*.py")
-        if path.name not in ("__init__.py", "__main__.py")
+        if path.name != "__init__.py"
     }
 
 

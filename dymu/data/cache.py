@@ -5,6 +5,7 @@ content digest per split. Nothing in it is executed when it is read. Two process
 write the same bytes to files of their own, and the last one to finish puts its file in place.
 """
 
+import contextlib
 import hashlib
 import json
 import uuid
@@ -85,7 +86,8 @@ def _write(path: Path, splits: Mapping[Split, Arrays]) -> None:
         partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what went wrong first is what the user has to know
+            partial.unlink()
         raise StoreError(
             f"generated data cannot be written to {path} ({error}); free space there, or choose a store in a "
             "folder that can be written."

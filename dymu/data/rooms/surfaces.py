@@ -62,7 +62,7 @@ def photographed(
     albedo_3RQ = _painted(point_XRQ, paint_RQ, num_paints, rng)
     lamp_XR = rooms.size_XR * (0.2 + 0.6 * rng.random((3, count)))
     lamp_XR[2] = rooms.size_XR[2] - 0.15 - 0.4 * rng.random(count)
-    light_RQ = _lit(rooms, point_XRQ, normal_XRQ, lamp_XR)
+    light_RQ = lamp_light(rooms, point_XRQ, normal_XRQ, lamp_XR)
     ambient_R1 = _between(rng, _AMBIENT, count, 1)
     gain_3R1 = _between(rng, (0.85, 1.15), 3, count, 1)
     colour_3RQ = albedo_3RQ * (ambient_R1 + (1 - ambient_R1) * light_RQ) * gain_3R1
@@ -93,7 +93,7 @@ def _painted(point_XRQ: Floats, paint_RQ: Ints, num_paints: int, rng: np.random.
     return np.where(dark_RQ, second[:, *index], first[:, *index])
 
 
-def _lit(rooms: Rooms, point_XRQ: Floats, normal_XRQ: Floats, lamp_XR: Floats) -> Floats:
+def lamp_light(rooms: Rooms, point_XRQ: Floats, normal_XRQ: Floats, lamp_XR: Floats) -> Floats:
     """Share of the lamp's light: Lambert's law, and nothing where an object is between."""
     start_XRQ = point_XRQ + _LIFT * normal_XRQ
     to_lamp_XRQ = lamp_XR[:, :, None] - start_XRQ

@@ -108,8 +108,11 @@ class RunContext:
 
 def _replace(path: Path, content: bytes) -> None:
     partial = path.with_suffix(path.suffix + ".part")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

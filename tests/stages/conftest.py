@@ -1,0 +1,173 @@
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dymu.artifacts.config import changed
+from dymu.artifacts.record import Record, read_record
+from dymu.artifacts.step import Step
+from dymu.data.digits import Digits
+from dymu.data.examples import DataPlace
+from dymu.methods.controllable import Controllable
+from dymu.methods.phn_bn import PHNBN
+from dymu.methods.single_task import SingleTask
+from dymu.methods.static_grid import StaticGrid
+from dymu.networks.backbones.small import SmallBackbone
+from dymu.networks.preference_embedding import HypernetConfig
+from dymu.spec.evaluation import EvaluationConfig
+from dymu.spec.study import Method, Study, override
+from dymu.stages.affinity import AffinityConfig
+from dymu.stages.anchor import AnchorRecipe
+from dymu.stages.context import RunContext
+from dymu.stages.edge import EdgeConfig
+from dymu.stages.optimisation import Optimisation
+from dymu.stages.path_losses import PathLossConfig
+from dymu.stages.weight import WeightConfig
+from dymu.tracking.spool import METRICS
+
+NUM_STEPS = 6
+BACKBONE = SmallBackbone(channels=(2, 3, 3), resolutions=("halve", "halve", "keep"))
+SHORT = Optimisation(num_steps=NUM_STEPS, learning_rate=0.01)
+HYPERNET = HypernetConfig(embedding_dim=4, hidden_dim=8)
+
+Runner = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def study() -> Study:
+    """The paper's method at its smallest; tests change what they are about with ``override``."""
+    return Study(
+        name="tiny",
+        dataset=Digits(num_train=64, num_val=32, num_test=41),
+        method=Controllable(
+            anchor=AnchorRecipe(backbone=BACKBONE, optimisation=SHORT, batch_size=8),
+            affinity=AffinityConfig(num_instances=10),
+            edge=EdgeConfig(
+                optimisation=SHORT,
+                hypernet=HYPERNET,
+                preferences_per_step=2,
+                batch_size=4,
+                temperature_every=2,
+            ),
+            path_losses=PathLossConfig(num_images=11, batch_size=5),
+            weight=WeightConfig(optimisation=SHORT, hypernet=HYPERNET, preferences_per_step=2, batch_size=4),
+        ),
+        evaluation=EvaluationConfig(
+            reference_point=(4.0, 4.0, 4.0), num_preferences=5, num_cost_preferences=30, batch_size=20
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def methods(study: Study) -> Mapping[str, Method]:
+    """Every method at its smallest, by name; the controllable one also without adaptation."""
+    controllable = study.method
+    assert isinstance(controllable, Controllable)
+    joint = PHNBN(
+        backbone=BACKBONE,
+        optimisation=SHORT,
+        static=SHORT,
+        hypernet=HYPERNET,
+        preferences_per_step=2,
+        batch_size=4,
+    )
+    return {
+        "controllable": controllable,
+        "unadapted": changed(controllable, {"weight": None}),
+        "single_task": SingleTask(anchor=controllable.anchor),
+        "static_grid": StaticGrid(backbone=BACKBONE, optimisation=SHORT, batch_size=8),
+        "phn_bn": joint,
+        "frozen_phn_bn": changed(joint, {"convolutions": "frozen"}),
+    }
+
+
+@pytest.fixture(scope="session")
+def study_of(study: Study, methods: Mapping[str, Method]) -> Callable[[str], Study]:
+    """The tiny study with another method."""
+
+    def make(name: str) -> Study:
+        return Study(name="tiny", dataset=study.dataset, method=methods[name], evaluation=study.evaluation)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def steps(study: Study, study_of: Callable[[str], Study]) -> Mapping[str, Step]:
+    """Every stage's step at seed 0, by name."""
+
+    def closure(study: Study) -> dict[str, Step]:
+        return {below.stage: below for below in study.evaluation_step(0).closure()}
+
+    tabulated = closure(override(study, "method.edge.objective", "tabulated"))
+    frozen = closure(study_of("frozen_phn_bn"))
+    return closure(study) | {
+        "path_losses": tabulated["path_losses"],
+        "tabulated_edge": tabulated["edge"],
+        "shared": frozen["shared"],
+        "frozen_phn_bn": frozen["phn_bn"],
+        "phn_bn": closure(study_of("phn_bn"))["phn_bn"],
+    }
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
+    """One cache of generated data for all tests of a session."""
+    return DataPlace(cache_dir=tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def context_of(place: DataPlace, published: Runner) -> Callable[..., RunContext]:
+    """The context of one attempt at a step below a folder; its inputs are published first."""
+
+    def make(step: Step, folder: Path, **settings: Any) -> RunContext:
+        inputs = {role: published(below) for role, below in step.inputs.items()}
+        return make_context(step, folder, inputs, place, **settings)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory, place: DataPlace) -> Runner:
+    """Folder with the files of a step, which runs with all that it needs when it is first asked for."""
+    root = tmp_path_factory.mktemp("published")
+    return lambda step: run_steps_below(step, root, place)
+
+
+@pytest.fixture(scope="session")
+def run_steps(place: DataPlace) -> Runner:
+    """Run the closure of a step below a folder, as if nothing had ever been published."""
+    return lambda step, folder: run_steps_below(step, folder, place)
+
+
+@pytest.fixture(scope="session")
+def record_of(published: Runner) -> Callable[[Study], Record]:
+    """The record of a study at seed 0."""
+    return lambda study: read_record(published(study.evaluation_step(0)))
+
+
+def make_context(
+    step: Step, folder: Path, inputs: Mapping[str, Path], place: DataPlace, **settings: Any
+) -> RunContext:
+    """An attempt of its own name writes into an empty folder; what the others left to go on from is there."""
+    out_dir, work_dir = folder / settings.pop("attempt", "out"), folder / "work"
+    for below in (out_dir, work_dir):
+        below.mkdir(parents=True, exist_ok=True)
+    settings = {"checkpoint_seconds": 1e9} | settings
+    return RunContext(
+        step=step, out_dir=out_dir, work_dir=work_dir, input_dirs=inputs, data=place, **settings
+    )
+
+
+def run_steps_below(step: Step, root: Path, place: DataPlace) -> Path:
+    for below in step.closure():
+        folder = root / below.address
+        if not (folder / "done").exists():
+            inputs = {role: root / other.address / "out" for role, other in below.inputs.items()}
+            context = make_context(below, folder, inputs, place)
+            below.run(below, context)
+            metrics = context.work_dir / METRICS
+            if metrics.exists():
+                metrics.rename(context.out_dir / METRICS)
+            (folder / "done").touch()
+    return root / step.address / "out"

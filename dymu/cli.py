@@ -38,6 +38,7 @@ cache = typer.Typer(help="Look after the store.", no_args_is_help=True)
 app.add_typer(cache, name="cache")
 
 INTERRUPTED = 130
+_TABLES_OF_METHODS = (1, 2, 3, 4)  # the others are about parts of one method
 
 
 class BackendName(StrEnum):
@@ -270,32 +271,40 @@ def table(
     study: StudyName = None,
     question: QuestionName = None,
     style: Annotated[Style, typer.Option(help="How to write it.")] = Style.TERMINAL,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Name the addresses behind each row.")
+    ] = False,
     store: StoreDir = None,
     as_json: Json = False,
 ) -> None:
     """Print a table of the paper with the measured values beside the printed ones, from records."""
-    from dymu.reports import collect, tables
+    from dymu.reports import collect, render, tables
+    from dymu.reports.table import form
 
     results = collect.find_results(
         _reading(store), number=number, kind="table", study=study, question=question
     )
-    made = tables.ablation_table(results)
+    make = tables.study_table if number in _TABLES_OF_METHODS else tables.ablation_table
+    made = make(results, provenance=provenance)
     if as_json:
-        _print_json(tables.form(made))
+        _print_json(form(made))
     elif style is Style.TERMINAL:
-        _console().print(tables.terminal(made))
+        _console().print(render.terminal(made))
     else:
-        print(tables.render(made, style.value), end="")
+        print(render.render(made, style.value), end="")
 
 
 @app.command(
     epilog="Examples:  [bold]dymu figure 5 --study studies.digits:ours[/bold]   "
-    "[bold]dymu figure curves[/bold]"
+    "[bold]dymu figure curves --out figures[/bold]"
 )
 def figure(
     which: Annotated[
         str,
-        typer.Argument(metavar="NUMBER|curves", help="Of the paper's figure, or curves for training curves."),
+        typer.Argument(
+            metavar="FIGURE",
+            help="The number of the paper's figure (5 is the resource map), or curves for training curves.",
+        ),
     ],
     study: StudyName = None,
     question: QuestionName = None,
@@ -309,7 +318,7 @@ def figure(
     number = int(which) if which.isdecimal() else None
     results = collect.find_results(opened, number=number, kind="figure", study=study, question=question)
     folder = out or opened.root / "reports" / results.manifest.name
-    for path in figures.draw(number or which, results, opened, folder):
+    for path in figures.draw(which, results, opened, folder):
         print(path)
 
 
@@ -322,17 +331,18 @@ def claims(
     as_json: Json = False,
 ) -> None:
     """Say which claims of the paper are reproduced, not reproduced, or undecided at this many seeds."""
-    from dymu.reports import claims as judged
-    from dymu.reports import collect, tables
+    from dymu.reports import collect, render
+    from dymu.reports.claims import check_claims, claims_table
+    from dymu.reports.table import form
 
     results = collect.find_results(
         _reading(store), number=number, kind="table", study=study, question=question
     )
-    made = judged.claims_table(judged.check_claims(results))
+    made = claims_table(check_claims(results))
     if as_json:
-        _print_json(tables.form(made))
+        _print_json(form(made))
     else:
-        _console().print(tables.terminal(made))
+        _console().print(render.terminal(made))
 
 
 @app.command(
@@ -524,7 +534,7 @@ def _plan(
 
 def _report(manifest: "Manifest", store: Store, out: Path | None, console: Console) -> Sequence[Path]:
     """Print the table of a target and draw its figures, as far as records allow; the files."""
-    from dymu.reports import collect, figures, tables
+    from dymu.reports import collect, figures, render, tables
 
     if any(arm.ad_hoc for arm in manifest.arms):
         console.print("Ad hoc overrides: no table or figure; `dymu status` shows the steps.", soft_wrap=True)
@@ -533,11 +543,11 @@ def _report(manifest: "Manifest", store: Store, out: Path | None, console: Conso
     try:
         results = collect.results_of(store, manifest)
         made = tables.ablation_table(results)
-        console.print(tables.terminal(made))
+        console.print(render.terminal(made))
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / "table.md", folder / "table.csv", folder / "table.tex"]
         for path, style in zip(files, ("markdown", "csv", "latex"), strict=True):
-            path.write_text(tables.render(made, style), encoding="utf-8")
+            path.write_text(render.render(made, style), encoding="utf-8")
         for name in figures.for_run(results):
             files += figures.draw(name, results, store, folder)
     except ReportError as error:

@@ -158,12 +158,12 @@ def _compute(
         metrics = work_dir / METRICS
         if metrics.exists():  # copied, so that a crash before publication loses nothing
             shutil.copyfile(metrics, attempt / METRICS)
-        spent = _spent(work_dir, wall_s=time.perf_counter() - began, cpu_s=cpu_clock() - began_cpu)
+        spent = _spent(work_dir, wall_s=time.perf_counter() - began, cpu_s=max(0.0, cpu_clock() - began_cpu))
         write_provenance(attempt, place.code, spent=spent, place={"device": place.device, "threads": threads})
         store.publish(step.address, attempt, info={"stage": step.stage})
     except BaseException as error:
         store.discard(attempt)
-        spent = _spent(work_dir, wall_s=time.perf_counter() - began, cpu_s=cpu_clock() - began_cpu)
+        spent = _spent(work_dir, wall_s=time.perf_counter() - began, cpu_s=max(0.0, cpu_clock() - began_cpu))
         _leave_word(step, tell, error, spent)
         raise
     store.clear_work(step.address)

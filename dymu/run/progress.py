@@ -1,8 +1,6 @@
 """Shows how far a run is: a table in a terminal, lines elsewhere."""
 
-import threading
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -15,82 +13,45 @@ from rich.text import Text
 from dymu.run.plan import Use
 from dymu.run.watch import Row, Watch
 
-_TICK_S = 1.0
-_SYNC_S = 5.0
 _LINE_S = 10.0
 _BAR = 18
 _STYLES = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
 
 
-class Monitor:
-    """Shows a :class:`Watch` and calls ``sync`` now and then, until the ``with`` block ends.
+class Display:
+    """Shows a :class:`Watch`: a table that is drawn anew in a terminal, lines in a pipe or a log file.
 
     Args:
         watch: What to show.
         console: Where to.
         where: The folder with the results, shown below the table.
-        sync: Called every few seconds, for instance to tell a tracking server.
-        overdue: Called at every tick; what to do when a stop takes too long is its own affair.
     """
 
-    def __init__(
-        self,
-        watch: Watch,
-        console: Console,
-        *,
-        where: str,
-        sync: Callable[[], None],
-        overdue: Callable[[], None],
-    ) -> None:
+    def __init__(self, watch: Watch, console: Console, *, where: str) -> None:
         self._watch = watch
         self._console = console
         self._where = where
-        self._sync = sync
-        self._overdue = overdue
         self._began = time.monotonic()
-        self._ended = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="dymu-progress", daemon=True)
         self._lines = Lines()
-        self.cpu_seconds = 0.0
+        self._live = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        if self._console.is_terminal:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        self._thread.join()
-        if self._error is not None and error is None:
-            raise self._error
+        self._live.stop()
 
-    def _run(self) -> None:
-        try:
-            if self._console.is_terminal:
-                with Live(
-                    console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-                ) as live:
-                    self._loop(lambda: live.update(self._table(), refresh=True))
-            else:
-                self._loop(self._print_lines)
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for this one
-            self._error = error
-
-    def _loop(self, show: Callable[[], None]) -> None:
-        synced = time.monotonic()
-        while True:
-            last = self._ended.wait(_TICK_S)
-            self._watch.look()
-            show()
-            if time.monotonic() - synced >= _SYNC_S and not last:
-                self._sync()
-                synced = time.monotonic()
-            self._overdue()
-            self.cpu_seconds = time.thread_time()
-            if last:
-                return
+    def show(self) -> None:
+        """Look again and show what there is."""
+        self._watch.look()
+        if self._console.is_terminal:
+            self._live.update(self._table(), refresh=True)
+        else:
+            self._print_lines()
 
     def _print_lines(self) -> None:
         for line in self._lines.news(self._watch.rows(), time.monotonic()):
@@ -157,7 +118,9 @@ def _line(rows: list[Row]) -> str:
     told = first.progress
     parts = [time.strftime("%H:%M:%S"), f"{who} seed {first.use.seed}", first.stage, first.state]
     if first.state == "running" and told.total:
-        parts.append(f"{told.step}/{told.total} {told.rate:.1f}/s")
+        parts.append(f"{told.step}/{told.total}")
+        if told.rate:
+            parts.append(f"{told.rate:.1f}/s")
         if told.seconds_left is not None:
             parts.append(f"{clock(told.seconds_left)} left")
     return "  ".join(part for part in parts if part)

@@ -8,7 +8,6 @@ from dymu.artifacts.manifest import Manifest
 from dymu.artifacts.store import Store
 from dymu.run.work import read_failure, read_progress
 
-
 # Files keep stages by name; people read them in run order. Stages that are not listed stand before the last.
 RUN_ORDER = ("anchor", "affinity", "path_losses", "shared", "edge", "weight")
 LAST = "evaluate"

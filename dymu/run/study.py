@@ -17,11 +17,12 @@ from rich.console import Console
 from dymu.artifacts.manifest import Manifest
 from dymu.artifacts.store import Store
 from dymu.errors import DymuError, TrackingError
+from dymu.run.background import Background
 from dymu.run.cluster import ClusterOptions, run_cluster
 from dymu.run.execute import Place
 from dymu.run.local import run_local
 from dymu.run.plan import Plan, Use
-from dymu.run.progress import Monitor
+from dymu.run.progress import Display
 from dymu.run.queue import ChainQueue
 from dymu.run.watch import Watch
 from dymu.run.work import Failure
@@ -29,6 +30,8 @@ from dymu.tracking.mlflow import StudyWriter
 
 Backend = Literal["ray", "local"]
 
+SHOW_S = 1.0
+TELL_S = 5.0
 PATIENCE_S = 30.0  # how long steps may take to write their checkpoints after a stop was requested
 
 
@@ -206,19 +209,24 @@ def _execute(
     tracking: Tracking,
 ) -> bool:
     """Run the queue on the backend; whether it was interrupted."""
+    display = Display(Watch(plan, queue, store), console, where=str(store.root))
 
     def tick() -> None:
         if stop.requested():
             queue.stop()
         stop.insist_when_overdue()
+        display.show()
 
-    watch = Watch(plan, queue, store)
-    monitor = Monitor(watch, console, where=str(store.root), sync=tracking.sync, overdue=tick)
+    showing = Background(tick, period_s=SHOW_S)
+    telling = Background(tracking.sync, period_s=TELL_S)  # a slow server must not stop the display
+
+    def stage_clock() -> float:
+        return time.process_time() - showing.cpu_seconds - telling.cpu_seconds
+
     try:
-        with monitor:
+        with display, telling, showing:
             if options.backend == "local":
-                clock = _own_cpu_clock(monitor)
-                run_local(queue, store, options.place, stop.requested, cpu_clock=clock)
+                run_local(queue, store, options.place, stop.requested, cpu_clock=stage_clock)
             else:
                 cluster = ClusterOptions(
                     address=options.address, concurrency=options.concurrency, stop_file=stop.file
@@ -227,11 +235,6 @@ def _execute(
     except KeyboardInterrupt:
         return True
     return stop.requested()
-
-
-def _own_cpu_clock(monitor: Monitor) -> Callable[[], float]:
-    """CPU-seconds of this process without those of showing and telling."""
-    return lambda: time.process_time() - monitor.cpu_seconds
 
 
 @contextmanager

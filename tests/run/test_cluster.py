@@ -91,13 +91,17 @@ def test_a_run_goes_on_after_kill_and_after_a_signal(
     edge = next(step.address for step in plan.steps if step.stage == "edge")
 
     first = command(tmp_path, store, "toy_studies:slow")
-    wait_for(lambda: read_progress(store, edge).step >= 20, first)
+    wait_for(lambda: read_progress(store, edge).step >= 10, first)
     first.kill()
     first.communicate()
+    freed_by = time.monotonic() + 60  # its workers notice within seconds
+    while store.lease(edge).holder() is not None:
+        assert time.monotonic() < freed_by
+        time.sleep(0.1)
     killed_at = read_progress(store, edge).step
 
     second = command(tmp_path, store, "toy_studies:slow")
-    wait_for(lambda: read_progress(store, edge).step >= killed_at + 20, second)
+    wait_for(lambda: read_progress(store, edge).step >= killed_at + 10, second)
     second.send_signal(signal.SIGINT)
     output, _ = second.communicate(timeout=TIMEOUT_S)
     assert second.returncode == 130, output
@@ -107,7 +111,7 @@ def test_a_run_goes_on_after_kill_and_after_a_signal(
     stopped_at = read_progress(store, edge).step
 
     (chain,) = planner("toy_studies:slow").chains
-    assert stopped_at >= killed_at + 20
+    assert stopped_at >= killed_at + 10
     assert run_chain(chain, store, place, lambda: False).failure is None
     whole = Store(tmp_path / "whole")
     (chain,) = plan.chains

@@ -1,14 +1,12 @@
 import io
-import time
 from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 
 from dymu.artifacts.store import Store
-from dymu.run import progress
 from dymu.run.plan import Plan, Use
-from dymu.run.progress import Lines, Monitor, clock
+from dymu.run.progress import Display, Lines, clock
 from dymu.run.queue import ChainQueue
 from dymu.run.watch import Row, Watch
 from dymu.run.work import Progress
@@ -22,10 +20,6 @@ def row(arm: str, state: str = "running", stage: str = "edge", told: Progress = 
     return Row(use=Use("t", arm, 0), state=state, stage=stage, address=f"{stage}/{arm}", progress=told)
 
 
-def nothing() -> None:
-    return None
-
-
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (125, "2:05"), (3725, "1:02:05")])
 def test_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
@@ -33,7 +27,7 @@ def test_clock(seconds: float, text: str) -> None:
 
 def test_a_line_tells_arm_stage_step_rate_and_remaining_time() -> None:
     (line,) = Lines().news([row("ours")], now=0.0)
-    assert line.endswith("ours seed 0  edge  running  120/800 10.0/s  1:08 left")
+    assert line.endswith("ours seed 0  edge  running  120/800  10.0/s  1:08 left")
 
 
 def test_a_line_appears_when_an_arm_changes_or_ten_seconds_have_gone() -> None:
@@ -52,26 +46,26 @@ def test_arms_that_wait_for_the_same_step_share_a_line() -> None:
     assert "3 arms seed 0  anchor  running" in line
 
 
-def monitored(plan: Plan, store: Store, console: Console, sync: Callable[[], None] = nothing) -> Monitor:
+def displayed(plan: Plan, store: Store, console: Console) -> None:
+    """Shows a plan whose first chain runs, once."""
     queue = ChainQueue(plan)
     chain = queue.take()
     assert chain is not None
     Spool(store.work_dir(chain.name), address=chain.name).progress(1, 5)
-    return Monitor(Watch(plan, queue, store), console, where="the store", sync=sync, overdue=nothing)
+    with Display(Watch(plan, queue, store), console, where="the store") as display:
+        display.show()
 
 
 def test_in_a_pipe_lines_are_printed(planner: Planner, store: Store) -> None:
     text = io.StringIO()
-    with monitored(planner("toy_question"), store, Console(file=text)):
-        pass
+    displayed(planner("toy_question"), store, Console(file=text))
     assert "3 arms seed 0  anchor  running  1/5" in text.getvalue()
 
 
 def test_in_a_terminal_a_table_is_drawn(planner: Planner, store: Store) -> None:
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=100, height=30, color_system=None)
-    with monitored(planner("toy_question", seeds=(0, 1)), store, console):
-        pass
+    displayed(planner("toy_question", seeds=(0, 1)), store, console)
     shown = text.getvalue()
     for part in (
         "baseline",
@@ -88,28 +82,7 @@ def test_in_a_terminal_a_table_is_drawn(planner: Planner, store: Store) -> None:
 def test_a_long_table_shows_what_tells_most(planner: Planner, store: Store) -> None:
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=100, height=12, color_system=None)
-    with monitored(planner("toy_question", seeds=tuple(range(5))), store, console):
-        pass
+    displayed(planner("toy_question", seeds=tuple(range(5))), store, console)
     last = text.getvalue().rpartition("stage")[2]
     assert last.count("baseline") + last.count("double") + last.count("broken") == 6
     assert "1/5" in last
-
-
-def test_an_error_while_telling_is_raised_where_it_is_seen(
-    planner: Planner, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(progress, "_TICK_S", 0.01)
-    monkeypatch.setattr(progress, "_SYNC_S", 0.0)
-
-    def refuse() -> None:
-        raise ValueError("a mistake in the writer")
-
-    monitor = monitored(planner("toy_question"), store, Console(file=io.StringIO()), sync=refuse)
-    with pytest.raises(ValueError, match="a mistake in the writer"), monitor:
-        time.sleep(0.3)
-
-
-def test_an_error_of_the_block_is_not_hidden(planner: Planner, store: Store) -> None:
-    monitor = monitored(planner("toy_question"), store, Console(file=io.StringIO()))
-    with pytest.raises(KeyError), monitor:
-        raise KeyError("block")

@@ -12,6 +12,7 @@ from dymu.artifacts.step import Step
 from dymu.data.examples import Examples
 from dymu.data.splits import Split
 from dymu.errors import SpecError
+from dymu.networks.controller import Controller
 from dymu.spec.evaluation import EvaluationConfig
 from dymu.stages.anchor import load_anchor
 from dymu.stages.context import RunContext
@@ -91,19 +92,21 @@ def run_evaluate(step: Step, context: RunContext) -> None:
     calibration: Examples = dataset.load(Split.TRAIN, context.data)
     test.require(dataset.tasks)
     bench = Bench(examples=test, calibration=calibration, protocol=settings.protocol, context=context)
-    record = summarise(step, _predictor(step, context), bench)
+    record = summarise(step, load_predictor(step, context), bench)
     context.spool.rewind(0)  # what an attempt told that was killed before it was published
     context.spool.log(0, {name: value.value for name, value in record.values.items()})
     record.write(context.out_dir)
 
 
-def _predictor(step: Step, context: RunContext) -> Predictor:
+def load_predictor(step: Step, context: RunContext) -> Predictor:
+    """The trained method of an evaluation step, from its published inputs."""
     settings: EvaluateConfig = step.config
     match settings.method:
         case "controllable":
             net = load_anchor(step.inputs["anchor"], context)
             weight = load_weight(step.inputs["weight"], context) if "weight" in step.inputs else None
-            return ControllablePredictor(net, load_edge(step.inputs["edge"], context), weight)
+            edge = load_edge(step.inputs["edge"], context)
+            return ControllablePredictor(Controller(net, edge, weight))
         case "single_task":
             return SingleTaskPredictor(load_anchor(step.inputs["anchor"], context))
         case "static_grid":

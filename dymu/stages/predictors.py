@@ -6,13 +6,12 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dymu.metrics.cost import reachable, tree_cost
 from dymu.networks.anchor_net import AnchorNet
+from dymu.networks.controller import Controller
 from dymu.networks.costs import node_costs
-from dymu.networks.edge_hypernet import EdgeHypernet
-from dymu.networks.tree import most_likely_parents, separate_streams, shared_stream
+from dymu.networks.tree import separate_streams, shared_stream
 from dymu.networks.weight_hypernet import WeightHypernet
 from dymu.stages.measure import Bench, Measurement, measure
 
@@ -53,19 +52,19 @@ class ControllablePredictor:
 
     follows_resource = True
 
-    def __init__(self, net: AnchorNet, edge: EdgeHypernet, weight: WeightHypernet | None) -> None:
-        self.net, self.edge, self.weight = net, edge, weight
-        self.costs = node_costs(net)
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        self.costs = node_costs(controller.net)
 
     def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:
         """One tree per preference, adapted if there is a weight hypernet."""
-        preference, c = self._tensors(preferences_SN, resource)
-        adaptation = None if self.weight is None else self.weight(preference, c)
-        return measure(self.net, self.parents(preferences_SN, resource), adaptation, bench)
+        preferences = torch.from_numpy(preferences_SN)
+        parents = self.controller.parents(preferences, resource)
+        return measure(self.controller.net, parents, self.controller.adaptation(preferences, resource), bench)
 
     def cost(self, preferences_SN: Floats, resource: float) -> Cost:
         """One batched call of the edge hypernet and a table of node costs."""
-        used = reachable(self.parents(preferences_SN, resource).numpy())
+        used = reachable(self.controller.parents(torch.from_numpy(preferences_SN), resource).numpy())
         return Cost(
             tree_cost(used, node_cost_LN=self.costs.parameters_LS, head_cost_N=self.costs.head_parameters_N),
             tree_cost(used, node_cost_LN=self.costs.macs_LS, head_cost_N=self.costs.head_macs_N),
@@ -73,27 +72,18 @@ class ControllablePredictor:
 
     def trees(self, preferences_SN: Floats, resource: float) -> list[list[list[int]]]:
         """The most likely trees."""
-        trees: list[list[list[int]]] = self.parents(preferences_SN, resource).tolist()
+        trees: list[list[list[int]]] = self.controller.parents(
+            torch.from_numpy(preferences_SN), resource
+        ).tolist()
         return trees
-
-    @torch.no_grad()
-    def parents(self, preferences_SN: Floats, resource: float) -> Tensor:
-        """(S, L, N) most likely parents, on the CPU."""
-        return most_likely_parents(self.edge(*self._tensors(preferences_SN, resource))).cpu()
 
     def anchor_parameters(self) -> float:
         """All streams and heads."""
-        return float(self.net.num_parameters())
+        return float(self.controller.net.num_parameters())
 
     def control_parameters(self) -> float:
         """Edge and weight hypernet."""
-        hypernets = [self.edge] if self.weight is None else [self.edge, self.weight]
-        return float(sum(parameter.numel() for hypernet in hypernets for parameter in hypernet.parameters()))
-
-    def _tensors(self, preferences_SN: Floats, resource: float) -> tuple[Tensor, Tensor]:
-        device = next(self.edge.parameters()).device
-        preference = torch.from_numpy(preferences_SN).to(device, torch.float32)
-        return preference, torch.full((len(preference),), resource, device=device)
+        return float(self.controller.num_control_parameters())
 
 
 class _Static:

@@ -1,0 +1,76 @@
+"""The trained controller: preference in, network out (section 3.3, test time)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dymu.networks.anchor_net import AnchorNet
+from dymu.networks.edge_hypernet import EdgeHypernet
+from dymu.networks.forward import Adaptation, Conditions, tree_forward
+from dymu.networks.norm import NormMode
+from dymu.networks.tree import check_preference, most_likely_parents
+from dymu.networks.weight_hypernet import WeightHypernet
+
+
+@dataclass(frozen=True)
+class Controller:
+    """Anchor net, edge hypernet and, unless the anchor's weights are used as they are, weight hypernet."""
+
+    net: AnchorNet
+    edge: EdgeHypernet
+    weight: WeightHypernet | None
+
+    @torch.no_grad()
+    def parents(self, task_preference_SN: Tensor, resource_preference: float) -> Tensor:
+        """(S, L, N) most likely trees at one resource preference, on the CPU, from one batched call.
+
+        Raises:
+            SpecError: If a preference does not lie on the simplex or c is outside [0, 1].
+        """
+        preference_SN, resource_S = self._checked(task_preference_SN, resource_preference)
+        return most_likely_parents(self.edge(preference_SN, resource_S)).cpu()
+
+    @torch.no_grad()
+    def adaptation(self, task_preference_SN: Tensor, resource_preference: float) -> Adaptation | None:
+        """Perturbations of normalisation parameters, or ``None`` without a weight hypernet.
+
+        Raises:
+            SpecError: As :meth:`parents`.
+        """
+        preference_SN, resource_S = self._checked(task_preference_SN, resource_preference)
+        if self.weight is None:
+            return None
+        adaptation: Adaptation = self.weight(preference_SN, resource_S)
+        return adaptation
+
+    @torch.no_grad()
+    def predict(
+        self,
+        images_BCHW: Tensor,
+        task_preference_N: Tensor,
+        resource_preference: float,
+        *,
+        mode: NormMode = "batch",
+    ) -> list[Tensor]:
+        """Predictions (B, ...) of every task by the network that a preference asks for.
+
+        Raises:
+            SpecError: As :meth:`parents`.
+        """
+        preference_1N = task_preference_N.unsqueeze(0)
+        conditions = Conditions(mode, self.adaptation(preference_1N, resource_preference))
+        parents_1LN = self.parents(preference_1N, resource_preference)
+        return [out.squeeze(1) for out in tree_forward(self.net, images_BCHW, parents_1LN, conditions)]
+
+    def num_control_parameters(self) -> int:
+        """Parameters of the hypernets."""
+        hypernets = [self.edge] if self.weight is None else [self.edge, self.weight]
+        return sum(parameter.numel() for hypernet in hypernets for parameter in hypernet.parameters())
+
+    def _checked(self, task_preference_SN: Tensor, resource_preference: float) -> tuple[Tensor, Tensor]:
+        for row in task_preference_SN.tolist():
+            check_preference(row, resource_preference, num_tasks=len(self.net.tasks))
+        device = next(self.edge.parameters()).device
+        preference_SN = task_preference_SN.to(device, torch.float32)
+        return preference_SN, torch.full((len(preference_SN),), resource_preference, device=device)

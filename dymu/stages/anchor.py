@@ -70,7 +70,9 @@ def run_anchor(step: Step, context: RunContext) -> None:
     settings: AnchorConfig = step.config
     recipe, tasks = settings.recipe, settings.dataset.tasks
     examples: Examples = settings.dataset.load(Split.TRAIN, context.data)
+    validation: Examples = settings.dataset.load(Split.VAL, context.data)
     examples.require(tasks)
+    validation.require(tasks)
     net = single_task_nets(
         recipe.backbone,
         tasks,
@@ -91,7 +93,7 @@ def run_anchor(step: Step, context: RunContext) -> None:
         Training(modules={"anchor": net}, optimisation=recipe.optimisation, tasks=tasks, compute=compute),
         context,
     )
-    context.spool.log(recipe.optimisation.num_steps, _validate(net, step, context))
+    context.spool.log(recipe.optimisation.num_steps, _validate(net, validation, context))
     save_module(net, context.out_dir / WEIGHTS)
 
 
@@ -106,12 +108,9 @@ def load_anchor(anchor: Step, context: RunContext, role: str = "anchor") -> Anch
 
 
 @torch.no_grad()
-def _validate(net: AnchorNet, step: Step, context: RunContext) -> dict[str, float]:
+def _validate(net: AnchorNet, examples: Examples, context: RunContext) -> dict[str, float]:
     """Scaled validation loss of each single-task net, under its running statistics."""
-    settings: AnchorConfig = step.config
-    tasks = settings.dataset.tasks
-    examples: Examples = settings.dataset.load(Split.VAL, context.data)
-    examples.require(tasks)
+    tasks = net.tasks
     parents = separate_streams(net.num_layers, len(tasks))
     total_N: Tensor = torch.zeros(len(tasks), dtype=torch.float64)
     for index_B in torch.arange(len(examples)).split(100):

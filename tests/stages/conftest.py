@@ -8,7 +8,8 @@ from dymu.artifacts.config import changed
 from dymu.artifacts.record import Record, read_record
 from dymu.artifacts.step import Step
 from dymu.data.digits import Digits
-from dymu.data.examples import DataPlace
+from dymu.data.examples import DataPlace, Examples
+from dymu.data.splits import Split
 from dymu.methods.controllable import Controllable
 from dymu.methods.phn_bn import PHNBN
 from dymu.methods.single_task import SingleTask
@@ -171,3 +172,21 @@ def run_steps_below(step: Step, root: Path, place: DataPlace) -> Path:
                 metrics.rename(context.out_dir / METRICS)
             (folder / "done").touch()
     return root / step.address / "out"
+
+
+@pytest.fixture
+def lose_target(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """From now on the tiny dataset has no targets of a task in a split."""
+    load = Digits.load
+
+    def lose(task: str, lacking: Split) -> None:
+        def load_without(self: Digits, split: Split, place: DataPlace) -> Examples:
+            examples = load(self, split, place)
+            if split is not lacking:
+                return examples
+            targets = {name: target for name, target in examples.targets.items() if name != task}
+            return Examples(images=examples.images, targets=targets, digest=examples.digest)
+
+        monkeypatch.setattr(Digits, "load", load_without)
+
+    return lose

@@ -14,8 +14,8 @@ import os
 import sqlite3
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -123,15 +123,14 @@ class StudyWriter:
     def _deliver(self, news: Sequence[News], then: Callable[[Teller], None] | None = None) -> None:
         """Tell news, then do the rest; after an error all of it is told again at a later call."""
         try:
-            with quiet():
-                if self._teller is None:
-                    self._teller = self._connect()
-                    self._newsroom.forget()
-                    news = self._collect()  # what is news depends on the cursor
-                self._teller.tell(news)
-                if then is not None:
-                    then(self._teller)
-                self._save(self._cursor)
+            if self._teller is None:
+                self._teller = self._connect()
+                self._newsroom.forget()
+                news = self._collect()  # what is news depends on the cursor
+            self._teller.tell(news)
+            if then is not None:
+                then(self._teller)
+            self._save(self._cursor)
         except BaseException as error:  # noqa: BLE001 - raised again unless waiting cures it
             self._teller = None
             self._newsroom.forget()
@@ -186,6 +185,9 @@ class Server:
     def __init__(self, uri: str) -> None:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+        # Users can do nothing about what MLflow and its dependencies have to tell each other. A filter, and
+        # not a context: tracking runs in a thread beside others that warn.
+        warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic|pydantic|fastapi|starlette)\b")
         import mlflow.entities
         import mlflow.store.db.utils
         import mlflow.tracking
@@ -273,14 +275,6 @@ def create_database(path: Path) -> None:
     """
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep warnings between MLflow and its own dependencies from users, who can do nothing about them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _known(run: Any) -> KnownRun:

@@ -87,7 +87,10 @@ class Newsroom:
         self._tails: dict[Path, Tail] = {}
 
     def collect(self, cursor: Cursor) -> list[News]:
-        """The news of all cells; lines are handed out once, see :meth:`forget`."""
+        """The news of all cells; lines are handed out once, see :meth:`forget`.
+
+        What an evaluation logs is what its record says, so its lines are left out.
+        """
         open_cells = [cell for cell in self._cells if not self._finished(cursor.runs.get(cell.key))]
         # Results first: where one exists, all that it was made from is then seen as published, too.
         folders = {cell.steps[EVALUATE]: self._folder(cell.steps[EVALUATE]) for cell in open_cells}
@@ -102,7 +105,7 @@ class Newsroom:
                 if address not in folders:
                     folders[address] = self._folder(address)
                 if address not in lines:
-                    lines[address] = self._tail(folders[address][0]).read()
+                    lines[address] = [] if stage == EVALUATE else self._tail(folders[address][0]).read()
                 self._look(news, stage, folders[address], lines[address], run)
             if news.size:
                 found.append(news)

@@ -1,6 +1,7 @@
 """A small finished study in a store, written without running anything, and a ready MLflow database."""
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Mapping
@@ -114,8 +115,7 @@ def tracked_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = root / "mlflow" / "mlflow.db"
     database.parent.mkdir(parents=True)
     writer_module.create_database(database)
-    with writer_module.quiet():
-        writer_module.Server(f"sqlite:///{database}").client.search_experiments()
+    writer_module.Server(f"sqlite:///{database}").client.search_experiments()
     return root
 
 
@@ -140,3 +140,9 @@ def tracked(tracked_root: Path) -> Study:
 @pytest.fixture
 def writer(tracked: Study) -> StudyWriter:
     return StudyWriter(tracked.store, tracked.manifest)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Durability is tested where the store is."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)

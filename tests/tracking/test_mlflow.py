@@ -358,8 +358,7 @@ def test_a_run_that_was_deleted_in_the_page_comes_back_when_there_is_more_to_tel
     tracked.spool("baseline", 0).log(0, {"loss": 1.0, "temperature": 5.0})
     writer.finish({})
     ((run_id,),) = rows(tracked, "SELECT run_uuid FROM runs WHERE name = 'baseline s0'")
-    with writer_module.quiet():
-        Server(writer._uri).client.delete_run(run_id)
+    Server(writer._uri).client.delete_run(run_id)
     tracked.publish_all()
     again(tracked).finish({})
     assert runs(tracked)["baseline s0"] == "FINISHED"
@@ -368,8 +367,7 @@ def test_a_run_that_was_deleted_in_the_page_comes_back_when_there_is_more_to_tel
 def test_a_deleted_experiment_is_restored(tracked: Any, writer: StudyWriter) -> None:
     tracked.publish("baseline", 0, "anchor")
     writer.finish({})
-    with writer_module.quiet():
-        Server(writer._uri).client.delete_experiment("1")
+    Server(writer._uri).client.delete_experiment("1")
     tracked.publish_all()
     again(tracked).finish({})
     assert rows(tracked, "SELECT lifecycle_stage FROM experiments WHERE name = 'toy'") == [("active",)]

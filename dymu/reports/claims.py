@@ -1,0 +1,202 @@
+"""Which claims hold: one verdict each, by a rule that is fixed before the results are seen.
+
+A claim says which way a metric moves: from the baseline at the same seed, from another metric of the same
+arm, or from zero. With the differences of at least three seeds it is
+
+- *reproduced* if every seed's difference has the claimed sign,
+- *not reproduced* if every seed's difference has the opposite sign,
+- *undecided* otherwise, and always with fewer than three seeds.
+
+A claim that a metric stays flat is reproduced if every seed's relative difference is within the tolerance,
+and not reproduced if every seed's is beyond it.
+
+The rule asks for agreement of signs and not for a small p because few seeds cannot give one: the smallest
+two-sided p of the exact sign-flip test is 2 / 2^n, that is .25 at three seeds and .0625 at five. Both p and
+this bound are printed, so that agreement of three seeds is not mistaken for more than it is.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dymu.artifacts.fingerprint import rebuild
+from dymu.artifacts.manifest import ManifestArm
+from dymu.errors import ReportError
+from dymu.reports.collect import Results
+from dymu.reports.compare import Comparison, paired
+from dymu.reports.table import Cell, Column, Table
+from dymu.spec.ablation import BASELINE, Claim
+
+LEAST_SEEDS = 3
+ZERO = "zero"
+
+Decision = Literal["reproduced", "not reproduced", "undecided"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What became of one claim.
+
+    Attributes:
+        arm: The arm that it is about.
+        claim: The claim.
+        decision: By the rule of this module.
+        comparison: The differences behind it.
+        relative: The same differences as parts of what they are against; ``None`` against zero.
+    """
+
+    arm: ManifestArm
+    claim: Claim
+    decision: Decision
+    comparison: Comparison
+    relative: tuple[float, ...] | None
+
+
+def check_claims(results: Results) -> list[Verdict]:
+    """A verdict for each claim of each arm, in order.
+
+    A claim about a value that no record holds (a rank correlation is undefined where nothing varies) is
+    undecided with n = 0.
+
+    Raises:
+        ReportError: If the manifest lists something as a claim that is none.
+    """
+    return [
+        _verdict(results, arm, claim)
+        for arm in results.arms
+        for form in arm.claims
+        for claim in [_claim(results, form)]
+    ]
+
+
+def claims_table(verdicts: Sequence[Verdict]) -> Table:
+    """One row per claim: difference, interval, p, and the verdict."""
+    columns = (
+        Column(title="", plain=True),
+        Column(title="Claim", plain=True),
+        Column(title="Source", plain=True),
+        Column(title="Difference"),
+        Column(title="p"),
+        Column(title="n", plain=True),
+        Column(title="Verdict", plain=True),
+    )
+    rows = tuple(
+        (
+            Cell(text=verdict.arm.label),
+            Cell(text=in_words(verdict.claim)),
+            Cell(text=verdict.claim.source),
+            _difference(verdict),
+            Cell(text=_p(verdict.comparison)),
+            Cell(text=str(verdict.comparison.n)),
+            Cell(text=verdict.decision),
+        )
+        for verdict in verdicts
+    )
+    counts = ", ".join(
+        f"{sum(verdict.decision == decision for verdict in verdicts)} {decision}"
+        for decision in ("reproduced", "not reproduced", "undecided")
+    )
+    notes = [
+        f"{len(verdicts)} claims: {counts}.",
+        "Difference: mean of the paired differences ± half of the 95 % t-interval, and the mean of the "
+        "differences as parts of what they are against.",
+        f"Reproduced: at least {LEAST_SEEDS} seeds and all differ the claimed way; not reproduced: all "
+        "differ the other way; otherwise undecided.",
+    ]
+    unheld = sorted({v.claim.metric for v in verdicts if not v.comparison.n})
+    if unheld:
+        notes.append(f"Missing: no record holds {', '.join(unheld)} and what it is against at the same seed.")
+    smallest = {v.comparison.n: v.comparison.smallest_p for v in verdicts if v.comparison.smallest_p}
+    notes += [
+        f"p: exact two-sided sign-flip test; with {n} seed{'s' if n > 1 else ''} it cannot be below {p:.3g}."
+        for n, p in sorted(smallest.items())
+    ]
+    return Table(title="Claims", columns=columns, rows=rows, footnotes=tuple(notes))
+
+
+def in_words(claim: Claim) -> str:
+    """For instance ``uniformity/c=0 goes down against baseline``."""
+    against = "0" if claim.against == ZERO else claim.against
+    if claim.direction == "flat":
+        return f"{claim.metric} stays within {100 * claim.tolerance:g} % of {against}"
+    if claim.against == ZERO:
+        return f"{claim.metric} is {'above' if claim.direction == 'up' else 'below'} 0"
+    if claim.against == BASELINE:
+        return f"{claim.metric} goes {claim.direction}"
+    return f"{claim.metric} is {'above' if claim.direction == 'up' else 'below'} {against}"
+
+
+def _claim(results: Results, form: Mapping[str, object]) -> Claim:
+    claim = rebuild(dict(form))
+    if not isinstance(claim, Claim):
+        raise ReportError(f"{results.manifest.name} lists {form!r} as a claim; run the study again.")
+    return claim
+
+
+def _verdict(results: Results, arm: ManifestArm, claim: Claim) -> Verdict:
+    values = results.values(arm.name, claim.metric)
+    if claim.against == ZERO:
+        against = dict.fromkeys(values, 0.0)
+    elif claim.against == BASELINE:
+        against = results.values(results.arms[0].name, claim.metric)
+    else:
+        against = results.values(arm.name, claim.against)
+    comparison = paired(values, against)
+    relative = None
+    if claim.against != ZERO:
+        relative = tuple(
+            _relative(difference, against[seed])
+            for seed, difference in zip(comparison.seeds, comparison.differences, strict=True)
+        )
+    decision = decide(claim, comparison.differences, relative)
+    return Verdict(arm=arm, claim=claim, decision=decision, comparison=comparison, relative=relative)
+
+
+def decide(claim: Claim, differences: Sequence[float], relative: Sequence[float] | None) -> Decision:
+    """The rule of this module.
+
+    Args:
+        claim: The claim.
+        differences: One per seed.
+        relative: The same as parts of what they are against; ``None`` against zero, where a flat claim's
+            tolerance is absolute.
+    """
+    if len(differences) < LEAST_SEEDS:
+        return "undecided"
+    if claim.direction == "flat":
+        sizes = [abs(x) for x in (differences if relative is None else relative)]
+        agrees = [size <= claim.tolerance for size in sizes]
+        opposes = [size > claim.tolerance for size in sizes]
+    else:
+        sign = 1 if claim.direction == "up" else -1
+        agrees = [sign * difference > 0 for difference in differences]
+        opposes = [sign * difference < 0 for difference in differences]
+    if all(agrees):
+        return "reproduced"
+    return "not reproduced" if all(opposes) else "undecided"
+
+
+def _relative(difference: float, against: float) -> float:
+    if difference == 0:
+        return 0.0
+    return difference / abs(against) if against else math.copysign(math.inf, difference)
+
+
+def _difference(verdict: Verdict) -> Cell:
+    found = verdict.comparison.estimate
+    if found is None:
+        return Cell(text="missing")
+    relative = ""
+    if verdict.relative is not None and all(math.isfinite(part) for part in verdict.relative):
+        relative = f"{100 * math.fsum(verdict.relative) / len(verdict.relative):+.1f} %"
+    return Cell(
+        text=f"{found.mean:+.3g}",
+        spread=f"{found.half_width:.2g}" if found.half_width else "",
+        detail=relative,
+        estimate=found,
+    )
+
+
+def _p(comparison: Comparison) -> str:
+    return "" if comparison.p is None else f"{comparison.p:.3g}"

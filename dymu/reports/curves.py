@@ -1,0 +1,142 @@
+"""Training curves: what each stage logged, one figure per stage, one line per arm, thin lines for seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from dymu.artifacts.store import Store
+from dymu.errors import ReportError
+from dymu.reports.collect import EVALUATE, Results
+from dymu.reports.style import PAGE_IN, line_of, panels, shortened
+from dymu.tracking.spool import METRICS
+from dymu.tracking.tail import Line, Tail
+
+_COLUMNS = 3
+_ROW_IN = 1.55
+_LOGARITHMIC = ("temperature", "learning_rate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """What one step logged.
+
+    Attributes:
+        arms: Arms that use the step.
+        seed: Study seed.
+        lines: Steps with their metrics.
+    """
+
+    arms: tuple[str, ...]
+    seed: int
+    lines: Sequence[Line]
+
+
+def curves(results: Results, store: Store) -> dict[str, Figure]:
+    """A figure for each stage that logged something over steps, by stage.
+
+    A step that several arms share is drawn once.
+
+    Raises:
+        ReportError: If no stage logged anything.
+    """
+    found = {stage: _curves_of(results, store, stage) for stage in _stages(results)}
+    drawn = {stage: _draw(results, lines) for stage, lines in found.items() if lines}
+    if not drawn:
+        raise ReportError(
+            f"no step of {results.manifest.name} has logged metrics; start it with "
+            f"`dymu run {results.manifest.target}`."
+        )
+    return drawn
+
+
+def _stages(results: Results) -> list[str]:
+    stages = (stage for arm in results.arms for steps in arm.steps.values() for stage in steps)
+    return [stage for stage in dict.fromkeys(stages) if stage != EVALUATE]
+
+
+def _curves_of(results: Results, store: Store, stage: str) -> list[Curve]:
+    users: dict[str, tuple[int, list[str]]] = {}
+    for arm in results.arms:
+        for seed, steps in arm.steps.items():
+            if stage in steps:
+                users.setdefault(steps[stage], (int(seed), []))[1].append(arm.name)
+    read = {address: _read(store, address) for address in users}
+    return [
+        Curve(arms=tuple(arms), seed=seed, lines=read[address])
+        for address, (seed, arms) in users.items()
+        if len(read[address]) > 1  # a single value is no curve
+    ]
+
+
+def _read(store: Store, address: str) -> list[Line]:
+    folder: Path = store.path(address) if store.has(address) else store.work_dir(address, make=False)
+    return Tail(folder / METRICS).read()
+
+
+def _draw(results: Results, found: Sequence[Curve]) -> Figure:
+    names = {name for curve in found for _, logged in curve.lines for name in logged}
+    metrics = sorted(names, key=lambda name: _rank(name, results.tasks))
+    rows = -(-len(metrics) // _COLUMNS)
+    figure = Figure(figsize=(PAGE_IN, _ROW_IN * rows + 0.45), layout="constrained")
+    axes = [axis for row in panels(figure, rows, _COLUMNS) for axis in row]
+    groups = list(dict.fromkeys(curve.arms for curve in found))
+    for axis, metric in zip(axes, metrics, strict=False):
+        for index, arms in enumerate(groups):
+            _draw_group(axis, [curve.lines for curve in found if curve.arms == arms], metric, index)
+        axis.set_title(shortened(metric.replace("_", " "), 30), loc="left")
+        axis.margins(x=0.02)
+        if metric in _LOGARITHMIC:
+            _make_logarithmic(axis)
+    for axis in axes[len(metrics) :]:
+        axis.set_axis_off()
+    for axis in axes[max(0, len(metrics) - _COLUMNS) : len(metrics)]:
+        axis.set_xlabel("step")
+    handles = [Line2D([], [], **line_of(index)) for index in range(len(groups))]
+    labels = [shortened(_name(results, arms), 48) for arms in groups]
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(groups)))
+    return figure
+
+
+def _draw_group(axis: Any, seeds: Sequence[Sequence[Line]], metric: str, index: int) -> None:
+    series = [
+        ([step for step, logged in lines if metric in logged], [m[metric] for _, m in lines if metric in m])
+        for lines in seeds
+    ]
+    series = [(steps, values) for steps, values in series if steps]
+    if len(series) > 1:
+        for steps, values in series:
+            axis.plot(steps, values, **line_of(index) | {"linewidth": 0.4, "alpha": 0.45})
+    common = sorted(set.intersection(*(set(steps) for steps, _ in series))) if series else []
+    if common:
+        rows = [dict(zip(steps, values, strict=True)) for steps, values in series]
+        axis.plot(common, [np.mean([row[step] for row in rows]) for step in common], **line_of(index))
+
+
+def _make_logarithmic(axis: Any) -> None:
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_locator(NullLocator())
+
+
+def _rank(name: str, tasks: Sequence[str]) -> tuple[int, int, str]:
+    """The objective first, then its parts, then what is set and not learnt."""
+    task = name.rpartition("/")[2]
+    number = tasks.index(task) if task in tasks else len(tasks)
+    if name == "objective":
+        return 0, number, name
+    if name.startswith("loss/"):
+        return 1, number, name
+    return (3 if name in _LOGARITHMIC else 2), number, name
+
+
+def _name(results: Results, arms: Sequence[str]) -> str:
+    if len(arms) > 1 and len(arms) == len(results.arms):
+        return "all arms"
+    return " = ".join(results.arm(name).label for name in arms)

@@ -1,0 +1,130 @@
+"""What stands below a table: seeds, protocol, the paper's numbers, what is missing or not committed."""
+
+from collections.abc import Iterator, Sequence
+
+from dymu.artifacts.manifest import ManifestArm
+from dymu.reports.collect import Cell, Results
+from dymu.reports.table import count
+
+ANCHOR = "anchor_parameters"
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+def paper_anchor(results: Results, arm: ManifestArm) -> float | None:
+    """Size of the paper's anchor net; said once, with the baseline."""
+    found = arm.paper.get(ANCHOR, results.manifest.arms[0].paper.get(ANCHOR))
+    return float(found) if found else None
+
+
+class Notes:
+    """Footnotes, and the letters that point to them."""
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._texts: list[str] = []
+        self._letters: dict[str, list[str]] = {}
+        for arm in results.arms:
+            for text in _arm_notes(results, arm):
+                letter = _letter(len(self._texts))
+                self._letters.setdefault(arm.name, []).append(letter)
+                self._texts.append(f"({letter}) {arm.label}: {text}")
+
+    def label(self, arm: ManifestArm) -> str:
+        """An arm's label with the letters of its notes."""
+        letters = ", ".join(self._letters.get(arm.name, ()))
+        return f"{arm.label} ({letters})" if letters else arm.label
+
+    def lines(self, provenance: bool) -> Iterator[str]:
+        """All footnotes."""
+        results = self._results
+        yield _about_seeds(results)
+        yield from _about_protocol(results)
+        yield from _about_paper(results)
+        if _all_dirty(results):
+            yield "All rows were made by code with changes that are in no commit."
+        yield from self._texts
+        for arm in results.excluded:
+            changes = ", ".join(f"{path}={value}" for path, value in arm.ad_hoc.items())
+            yield f"Left out: {arm.label}, which was run with overrides from the command line ({changes})."
+        if provenance:
+            for arm in results.arms:
+                for seed, record in results.of(arm.name).items():
+                    revision = results.provenance[arm.name, seed].get("git_revision")
+                    code = f"code {revision}" if revision else "code of unknown revision"
+                    yield f"{arm.label}, seed {seed}: {record.address}, {code}."
+
+
+def _arm_notes(results: Results, arm: ManifestArm) -> Iterator[str]:
+    missing = [entry for entry in results.missing if entry.arm == arm.name]
+    if missing:
+        seeds = _seeds([entry.seed for entry in missing])
+        addresses = [entry.address for entry in missing if entry.address]
+        which = f" ({', '.join(addresses)})" if addresses else ""
+        listed = ",".join(str(entry.seed) for entry in missing)
+        command = f"dymu run {results.manifest.target} --seed-list {listed}"
+        yield f"missing at {seeds}{which}; `{command}` makes it."
+    dirty = [seed for seed in results.of(arm.name) if _is_dirty(results, (arm.name, seed))]
+    if dirty and not _all_dirty(results):
+        yield f"made by code with changes that are in no commit, at {_seeds(dirty)}."
+    protocol = [path for path in arm.changes if path.startswith("evaluation.")]
+    if protocol:
+        changes = ", ".join(f"{path} = {arm.changes[path]}" for path in protocol)
+        yield f"judged by a protocol of its own, {changes}."
+
+
+def _is_dirty(results: Results, cell: Cell) -> bool:
+    return bool(results.provenance[cell].get("git_dirty"))
+
+
+def _all_dirty(results: Results) -> bool:
+    return bool(results.records) and all(_is_dirty(results, cell) for cell in results.records)
+
+
+def _about_seeds(results: Results) -> str:
+    counts = {len(results.of(arm.name)) for arm in results.arms} - {0}
+    seeds = sorted({seed for _, seed in results.records})
+    if not seeds:
+        return "Nothing was measured yet."
+    if counts == {1}:
+        return f"One seed ({seeds[0]}): no interval." if len(seeds) == 1 else "One seed a row: no interval."
+    number = f"n = {len(seeds)}" if len(counts) == 1 else f"n = {min(counts)} to {max(counts)}"
+    return f"Mean ± half of the 95 % t-interval over {_seeds(seeds)}, {number}."
+
+
+def _about_protocol(results: Results) -> Iterator[str]:
+    if not results.records:
+        return
+    record = next(iter(results.records.values()))
+    corner = ", ".join(f"{x:g}" for x in record.reference_point)
+    floor = record.values.get("uniformity_floor")
+    note = f"HV: hypervolume of scaled test losses below ({corner})."
+    if floor is not None:
+        note += f" Unif.: a model that ignores the preference has about {floor.value:.3f}."
+    sizes = {arm.name: r.anchor_parameters for arm in results.arms for r in results.of(arm.name).values()}
+    yield note
+    if len(set(sizes.values())) == 1:
+        yield f"Params: active parameters as part of the anchor net's {count(next(iter(sizes.values())))}."
+    else:
+        each = ", ".join(f"{results.arm(name).label} {count(size)}" for name, size in sizes.items())
+        yield f"Params: active parameters as part of the anchor net's: {each}."
+
+
+def _about_paper(results: Results) -> Iterator[str]:
+    if any(arm.paper for arm in results.arms):
+        anchor = paper_anchor(results, results.arms[0])
+        size = f", parameters as part of its anchor net's {count(anchor)}" if anchor else ""
+        yield (
+            f"In brackets: the paper{size}. Its data and networks are others: compare the order of rows, not "
+            "the numbers."
+        )
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    listed = ", ".join(str(seed) for seed in seeds)
+    return f"seed {listed}" if len(seeds) == 1 else f"seeds {listed}"
+
+
+def _letter(index: int) -> str:
+    """A to z, then aa, ab and so on."""
+    text = _ALPHABET[index % len(_ALPHABET)]
+    return text if index < len(_ALPHABET) else _letter(index // len(_ALPHABET) - 1) + text

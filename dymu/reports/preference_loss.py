@@ -1,0 +1,93 @@
+"""Figure 7: the loss of each task over its preference, whatever the other preferences are."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from dymu.artifacts.record import Record
+from dymu.errors import ReportError
+from dymu.reports.collect import Results
+from dymu.reports.style import COLOURS, PAGE_IN, RESOURCE_MARKERS, panels, shortened
+
+Floats = NDArray[np.float64]
+
+_ROW_IN = 1.35
+_BINS = 5
+
+
+def preference_loss(results: Results) -> Figure:
+    """One row per arm, one column per task; points are evaluation preferences, lines means of fifths.
+
+    Raises:
+        ReportError: If no arm has a record.
+    """
+    measured = {arm.name: losses_of(results.of(arm.name).values()) for arm in results.arms}
+    arms = [arm for arm in results.arms if measured[arm.name]]
+    if not arms:
+        raise ReportError(
+            f"{results.manifest.name} has no records; make them with `dymu run {results.manifest.target}`."
+        )
+    tasks = results.tasks
+    figure = Figure(figsize=(PAGE_IN, _ROW_IN * len(arms) + 0.5), layout="constrained")
+    axes = panels(figure, len(arms), len(tasks))
+    resources = sorted(
+        {c for found in measured.values() for c in found}, key=lambda c: -1.0 if c is None else c
+    )
+    for row, arm in enumerate(arms):
+        for column, task in enumerate(tasks):
+            axis = axes[row][column]
+            for index, c in enumerate(resources):
+                if c in measured[arm.name]:
+                    preference_SN, loss_SN = measured[arm.name][c]
+                    _draw(axis, preference_SN[:, column], loss_SN[:, column], index)
+            axis.set_xlim(-0.02, 1.02)
+            axis.sharey(axes[0][column])  # one scale per task, so that arms can be compared
+            if row == 0:
+                axis.set_title(shortened(task, 20))
+            if row == len(arms) - 1:
+                axis.set_xlabel("preference")
+            else:
+                axis.tick_params(labelbottom=False)
+        axes[row][0].set_ylabel(shortened(arm.label, 22) + "\ntest loss")
+    if resources != [None]:
+        handles = [
+            Line2D([], [], color=COLOURS[i], marker=RESOURCE_MARKERS[i % len(RESOURCE_MARKERS)], markersize=3)
+            for i in range(len(resources))
+        ]
+        labels = ["no c" if c is None else f"c = {c:g}" for c in resources]
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(resources))
+    return figure
+
+
+def losses_of(records: Iterable[Record]) -> dict[float | None, tuple[Floats, Floats]]:
+    """Resource preference to (S, N) preferences and (S, N) losses, all seeds one after the other."""
+    samples: dict[float | None, list[tuple[Floats, Floats]]] = {}
+    for record in records:
+        for point in record.points:
+            pair = np.asarray(point.preferences, dtype=np.float64), np.asarray(point.losses, dtype=np.float64)
+            samples.setdefault(point.resource_preference, []).append(pair)
+    return {
+        c: (np.concatenate([p for p, _ in found]), np.concatenate([losses for _, losses in found]))
+        for c, found in samples.items()
+    }
+
+
+def binned(x: Floats, y: Floats, bins: int = _BINS) -> tuple[Floats, Floats]:
+    """Means of x and y in portions of about equally many points, by ascending x."""
+    order = np.argsort(x, kind="stable")
+    portions = [portion for portion in np.array_split(order, bins) if len(portion)]
+    return (
+        np.array([x[portion].mean() for portion in portions]),
+        np.array([y[portion].mean() for portion in portions]),
+    )
+
+
+def _draw(axis: Any, preference_S: Floats, loss_S: Floats, index: int) -> None:
+    colour = COLOURS[index % len(COLOURS)]
+    marker = RESOURCE_MARKERS[index % len(RESOURCE_MARKERS)]
+    axis.plot(preference_S, loss_S, marker, color=colour, markersize=2, alpha=0.35, markeredgewidth=0)
+    axis.plot(*binned(preference_S, loss_S), color=colour)

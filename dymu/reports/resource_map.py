@@ -1,0 +1,175 @@
+"""Figures 5 and 9 to 12: which share of the anchor net is active, over the triangle of 3 preferences."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from mpltern import TernaryAxes
+from numpy.typing import NDArray
+
+from dymu.artifacts.manifest import ManifestArm
+from dymu.artifacts.record import Record
+from dymu.errors import ReportError
+from dymu.reports.collect import Results
+from dymu.reports.style import COLUMN_IN, MAP_COLOURS, shortened
+
+Floats = NDArray[np.float64]
+
+_SIDE = 30  # triangles along a side: 900 in all, about as many as the paper's 1000 preferences
+_NEIGHBOURS = 3
+_ROW_IN = 1.42
+# Where the names of the tasks stand, and how they are aligned there.
+_CORNERS = (
+    ((1.08, -0.04, -0.04), "center", "bottom"),
+    ((-0.05, 1.1, -0.05), "left", "top"),
+    ((-0.05, -0.05, 1.1), "right", "top"),
+)
+
+
+def resource_map(results: Results) -> Figure:
+    """One row per arm, one column per resource preference, one colour scale for all.
+
+    Seeds are averaged; the number in a panel is the mean over the triangle's sampled preferences.
+
+    Raises:
+        ReportError: If the study has not three tasks, or no record has costs.
+    """
+    if len(results.tasks) != 3:
+        raise ReportError(
+            f"a resource map is a triangle and needs three tasks; {results.manifest.study} has "
+            f"{len(results.tasks)} ({', '.join(results.tasks)}). Draw cost_distribution instead."
+        )
+    shares = {arm.name: shares_of(results.of(arm.name).values()) for arm in results.arms}
+    arms = [arm for arm in results.arms if shares[arm.name]]
+    if not arms:
+        raise ReportError(
+            f"no record of {results.manifest.name} holds the costs of sampled preferences; make one with "
+            f"`dymu run {results.manifest.target}`."
+        )
+    resources = sorted(
+        {c for found in shares.values() for c in found}, key=lambda c: -1.0 if c is None else c
+    )
+    scale = _scale(values for found in shares.values() for _, values in found.values())
+    figure = Figure(figsize=(COLUMN_IN, _ROW_IN * len(arms) + 0.75), layout="constrained")
+    axes = figure.subplots(len(arms), len(resources), squeeze=False, subplot_kw={"projection": "ternary"})
+    for row, arm in enumerate(arms):
+        for column, c in enumerate(resources):
+            axis: TernaryAxes = axes[row, column]
+            if c in shares[arm.name]:
+                _draw(axis, *shares[arm.name][c], scale=scale, tasks=results.tasks)
+            else:
+                axis.set_axis_off()
+            if row == 0 and c is not None:
+                axis.set_title(f"c = {c:g}", pad=15)
+        _name_row(axes[row, 0], arm)
+    bar = figure.colorbar(
+        ScalarMappable(scale, MAP_COLOURS), ax=axes, location="bottom", shrink=0.7, aspect=28, pad=0.02
+    )
+    bar.ax.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+    bar.set_label("active parameters as part of the anchor net")
+    bar.outline.set_linewidth(0.5)
+    return figure
+
+
+def shares_of(records: Iterable[Record]) -> dict[float | None, tuple[Floats, Floats]]:
+    """Active share of the anchor net at the sampled preferences.
+
+    Args:
+        records: Of one arm, one per seed.
+
+    Returns:
+        Resource preference to (S, N) preferences and (S,) shares. Seeds that were measured at the same
+        preferences are averaged, others are put one after the other.
+    """
+    samples: dict[float | None, list[tuple[Floats, Floats]]] = {}
+    for record in records:
+        for point in record.points:
+            if point.cost_parameters:
+                share_S = np.asarray(point.cost_parameters, dtype=np.float64) / record.anchor_parameters
+                preference_SN = np.asarray(point.cost_preferences, dtype=np.float64)
+                samples.setdefault(point.resource_preference, []).append((preference_SN, share_S))
+    return {c: _joined(found) for c, found in samples.items()}
+
+
+def _joined(samples: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    first, _ = samples[0]
+    if all(np.array_equal(preference_SN, first) for preference_SN, _ in samples):
+        return first, np.mean([share_S for _, share_S in samples], axis=0)
+    return np.concatenate([p for p, _ in samples]), np.concatenate([s for _, s in samples])
+
+
+def lattice(side: int) -> tuple[Floats, NDArray[np.int64]]:
+    """Corners and triangles of a regular division of the simplex of three tasks.
+
+    Args:
+        side: Triangles along a side.
+
+    Returns:
+        (V, 3) points that sum to one, and (side * side, 3) indices of corners.
+    """
+    index: dict[tuple[int, int], int] = {}
+    for i in range(side + 1):
+        for j in range(side + 1 - i):
+            index[i, j] = len(index)
+    points = [(i / side, j / side, 1 - (i + j) / side) for i, j in index]
+    upright = [(index[i, j], index[i + 1, j], index[i, j + 1]) for i, j in index if i + j < side]
+    inverted = [(index[i + 1, j], index[i + 1, j + 1], index[i, j + 1]) for i, j in index if i + j < side - 1]
+    return np.array(points), np.array(upright + inverted)
+
+
+def at_centres(points_VN: Floats, triangles: NDArray[np.int64], sample: tuple[Floats, Floats]) -> Floats:
+    """For each triangle the mean of the samples that lie nearest to its centre."""
+    preference_SN, value_S = sample
+    centre_TN = points_VN[triangles].mean(axis=1)
+    distance_TS = np.square(centre_TN[:, None, :] - preference_SN[None, :, :]).sum(axis=2)
+    nearest = min(_NEIGHBOURS, len(value_S))
+    chosen = np.argpartition(distance_TS, nearest - 1, axis=1)[:, :nearest]
+    means: Floats = value_S[chosen].mean(axis=1)
+    return means
+
+
+def _scale(values: Iterable[Floats]) -> Normalize:
+    everything = np.concatenate(list(values))
+    low, high = float(everything.min()), float(everything.max())
+    return Normalize(low, high if high > low else low + 0.01)
+
+
+def _draw(
+    axis: TernaryAxes, preference_SN: Floats, share_S: Floats, *, scale: Normalize, tasks: tuple[str, ...]
+) -> None:
+    points_VN, triangles = lattice(_SIDE)
+    axis.tripcolor(
+        *points_VN.T,
+        triangles=triangles,
+        facecolors=at_centres(points_VN, triangles, (preference_SN, share_S)),
+        cmap=MAP_COLOURS,
+        norm=scale,
+        antialiased=False,  # no hairlines between triangles
+        rasterized=True,
+    )
+    for side in (axis.taxis, axis.laxis, axis.raxis):
+        side.set_visible(False)
+    for (corner, across, up), task in zip(_CORNERS, tasks, strict=True):
+        axis.text(*corner, shortened(task, 14), ha=across, va=up, fontsize=6.5)
+    axis.annotate(
+        f"{100 * share_S.mean():.0f} %",
+        (1.0, 0.95),
+        xycoords="axes fraction",
+        ha="right",
+        va="top",
+        fontsize=6.5,
+    )
+
+
+def _name_row(axis: TernaryAxes, arm: ManifestArm) -> None:
+    axis.annotate(
+        shortened(arm.label, 26),
+        (-0.16, 0.5),
+        xycoords="axes fraction",
+        rotation=90,
+        ha="center",
+        va="center",
+        annotation_clip=False,
+    )

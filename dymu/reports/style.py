@@ -1,0 +1,82 @@
+"""How figures look: sizes of a two-column paper, colours that colour-blind readers can tell apart."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.style
+from matplotlib.figure import Figure
+
+COLUMN_IN = 3.35
+PAGE_IN = 6.9
+FORMATS = ("svg", "pdf", "png")
+
+# Okabe and Ito's palette without its yellow, which white paper swallows.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1)))
+RESOURCE_MARKERS = ("o", "^", "s", "D", "v")
+MAP_COLOURS = "viridis"
+
+_SETTINGS: Any = {
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.1,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "legend.frameon": False,
+    "figure.dpi": 100,
+    "savefig.dpi": 300,
+    "text.parse_math": False,  # a dollar sign in a label starts no formula
+    "pdf.fonttype": 42,  # text stays text
+    "svg.hashsalt": "dymu",  # the same figure is the same file
+}
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """Settings of all figures, whatever the user's matplotlibrc says."""
+    with matplotlib.style.context("default"), matplotlib.rc_context(_SETTINGS):
+        yield
+
+
+def line_of(index: int) -> dict[str, Any]:
+    """Colour and dash of the line of an arm; all differ for the first 28."""
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "linestyle": DASHES[index // len(COLOURS) % len(DASHES)],
+    }
+
+
+def shortened(text: str, length: int) -> str:
+    """Text on one line that fits, with an ellipsis where it was cut."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def panels(figure: Figure, rows: int, columns: int) -> list[list[Any]]:
+    """A grid of axes, row by row."""
+    return [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write a figure as SVG, PDF and PNG; the same figure gives the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it is laid out; each format would do it again
+    paths = [folder / f"{name}.{suffix}" for suffix in FORMATS]
+    undated: Sequence[Mapping[str, Any]] = ({"Date": None}, {"CreationDate": None}, {})
+    for path, metadata in zip(paths, undated, strict=True):
+        figure.savefig(path, metadata=dict(metadata))
+    return paths

@@ -1,0 +1,106 @@
+"""A table as data: what is printed, whatever it is printed as."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dymu.reports.compare import Estimate
+
+Mark = Literal["", "best", "second"]
+MISSING = "missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One cell.
+
+    Attributes:
+        text: What was measured, as printed: the mean, or any text.
+        spread: Half of the interval, as printed; empty if there is none.
+        detail: The same in other words, for instance an absolute number beside a fraction.
+        paper: What the paper prints, empty if nothing.
+        mark: Whether this is the best or second best of its column.
+        estimate: The numbers behind ``text`` and ``spread``.
+    """
+
+    text: str = ""
+    spread: str = ""
+    detail: str = ""
+    paper: str = ""
+    mark: Mark = ""
+    estimate: Estimate | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column.
+
+    Attributes:
+        title: As printed.
+        below: Second line of the header.
+        higher_is_better: Decides the arrow behind the title; ``None`` for none.
+        plain: Whether cells hold text alone, so that a file of numbers needs one column for it.
+    """
+
+    title: str
+    below: str = ""
+    higher_is_better: bool | None = None
+    plain: bool = False
+
+    @property
+    def name(self) -> str:
+        """Both lines in one."""
+        return f"{self.title} {self.below}".strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table.
+
+    Attributes:
+        title: One line.
+        columns: Columns; the first names the rows.
+        rows: Rows of as many cells.
+        footnotes: One line each.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    footnotes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        assert all(len(row) == len(self.columns) for row in self.rows), "a row has another number of cells"
+
+
+def form(table: Table) -> dict[str, Any]:
+    """The table as a JSON value: numbers where there are numbers."""
+    return {
+        "title": table.title,
+        "columns": [column.name for column in table.columns],
+        "rows": [
+            {column.name: _cell_form(cell) for column, cell in zip(table.columns, row, strict=True)}
+            for row in table.rows
+        ],
+        "footnotes": list(table.footnotes),
+    }
+
+
+def _cell_form(cell: Cell) -> Any:
+    if cell.estimate is None and not cell.paper:
+        return cell.text
+    found: dict[str, Any] = {"text": cell.text}
+    if cell.estimate is not None:
+        measured = cell.estimate
+        found |= {"mean": measured.mean, "half_width": measured.half_width, "n": measured.n}
+    for name in ("detail", "paper", "mark"):
+        if getattr(cell, name):
+            found[name] = getattr(cell, name)
+    return found
+
+
+def count(number: float) -> str:
+    """A large number in few characters: 41.06M, 15.2k, 980."""
+    for size, letter, digits in ((1e9, "G", 2), (1e6, "M", 2), (1e3, "k", 1)):
+        if abs(number) >= size:
+            return f"{number / size:.{digits}f}{letter}"
+    return f"{number:.0f}"

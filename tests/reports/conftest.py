@@ -1,0 +1,240 @@
+"""Synthetic results of a three-task study, published through the real store."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dymu.artifacts.fingerprint import canonical
+from dymu.artifacts.manifest import Manifest, ManifestArm
+from dymu.artifacts.record import PROVENANCE, Point, Record, Value
+from dymu.artifacts.store import Store
+from dymu.reports.collect import Results, results_of
+from dymu.spec.ablation import Claim
+from dymu.tracking.spool import Spool
+
+TASKS = ("left", "right", "parity")
+ANCHOR = 24_000.0
+
+
+def preferences(count: int, seed: int, tasks: int = 3) -> np.ndarray:
+    return np.random.default_rng(seed).dirichlet(np.ones(tasks), size=count)
+
+
+@dataclass
+class Arm:
+    """What an arm of the synthetic study does: ``cost`` is the share of the anchor at dense preferences."""
+
+    label: str
+    cost: float = 0.6
+    volume: float = 16.0
+    uniformity: float = 0.78
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    paper: Mapping[str, float] = field(default_factory=dict)
+    ad_hoc: Mapping[str, Any] = field(default_factory=dict)
+    resources: tuple[float | None, ...] = (0.0, 1.0)
+
+
+PAPER = {
+    "hypervolume/c=0": 13.43,
+    "hypervolume/c=1": 13.08,
+    "uniformity/c=0": 0.76,
+    "uniformity/c=1": 0.78,
+    "active_parameters/c=0": 41.06e6,
+    "active_parameters/c=1": 34.68e6,
+    "anchor_parameters": 64.47e6,
+}
+
+
+def default_arms() -> dict[str, Arm]:
+    return {
+        "baseline": Arm("Ours", paper=PAPER),
+        "no-inactive-loss": Arm("no L_inactive", cost=0.95, volume=17.5, uniformity=0.54),
+        "no-affinity": Arm("no task affinity", cost=0.45, volume=9.0, uniformity=0.77),
+    }
+
+
+@dataclass
+class Study:
+    """Publishes records; ``without`` are cells that were not finished."""
+
+    store: Store
+    arms: dict[str, Arm] = field(default_factory=default_arms)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    tasks: tuple[str, ...] = TASKS
+    name: str = "digits-ours"
+    question: str = "branching_regularizer"
+    source: str = "Table 6"
+    cost_sample: int = 200
+    without: tuple[tuple[str, int], ...] = ()
+    dirty: tuple[str, ...] = ()
+    evaluation: dict[str, Any] = field(default_factory=lambda: {"num_preferences": 20, "statistics": "batch"})
+
+    @property
+    def manifest(self) -> Manifest:
+        full = f"{self.name}.{self.question}" if self.question else self.name
+        arms = tuple(
+            ManifestArm(
+                name=name,
+                label=arm.label,
+                paper=arm.paper,
+                changes=arm.changes,
+                claims=tuple(canonical(claim) for claim in arm.claims),
+                ad_hoc=arm.ad_hoc,
+                steps={str(seed): self.steps(name, seed) for seed in self.seeds},
+            )
+            for name, arm in self.arms.items()
+        )
+        return Manifest(
+            name=full,
+            study=self.name,
+            target=f"ablations.{self.question}" if self.question else "studies.digits:ours",
+            title="Which parts of the branching regulariser matter?" if self.question else self.name,
+            source=self.source,
+            tasks=self.tasks,
+            arms=arms,
+        )
+
+    def steps(self, arm: str, seed: int) -> dict[str, str]:
+        return {
+            "anchor": f"anchor/{self.name}-{seed}",
+            "edge": f"edge/{self.name}-{arm.replace('.', '-')}-{seed}",
+            "evaluate": f"evaluate/{self.name}-{arm.replace('.', '-')}-{seed}",
+        }
+
+    def publish(self, change: Callable[[str, int, Record], Record] = lambda _, __, record: record) -> None:
+        for name in self.arms:
+            for seed in self.seeds:
+                if (name, seed) not in self.without:
+                    address = self.steps(name, seed)["evaluate"]
+                    record = change(name, seed, self.record(name, seed))
+                    self._publish(address, record, {"git_revision": "abc", "git_dirty": name in self.dirty})
+        self.store.save_manifest(self.manifest)
+
+    def _publish(self, address: str, record: Record, provenance: Mapping[str, Any]) -> None:
+        if not self.store.has(address):
+            attempt = self.store.new_attempt(address)
+            record.write(attempt)
+            (attempt / PROVENANCE).write_text(json.dumps(provenance))
+            self.store.publish(address, attempt, info={})
+
+    def publish_curves(self, steps: int = 40) -> None:
+        for name in self.arms:
+            for seed in self.seeds:
+                for stage in ("anchor", "edge"):
+                    self._publish_curve(self.steps(name, seed)[stage], stage, seed, steps)
+
+    def _publish_curve(self, address: str, stage: str, seed: int, steps: int) -> None:
+        if self.store.has(address):
+            return
+        attempt = self.store.new_attempt(address)
+        spool = Spool(attempt, address=address)
+        rng = np.random.default_rng([seed, len(address)])
+        for step in range(0, 10 * steps, 10):
+            fall = float(np.exp(-step / 150))
+            logged = {f"loss/{task}": fall + 0.1 + 0.02 * rng.normal() for task in self.tasks}
+            logged |= {"objective": 2 * fall + 0.3, "learning_rate": 1e-3 * 0.3 ** (step // 200)}
+            if stage == "edge":
+                logged |= {
+                    "temperature": 5 * 0.97 ** (step / 4),
+                    "active_loss": 1 - fall,
+                    "inactive_loss": fall,
+                }
+            spool.log(step, logged)
+        self.store.publish(address, attempt, info={})
+
+    def record(self, name: str, seed: int) -> Record:
+        arm = self.arms[name]
+        address = self.steps(name, seed)["evaluate"]
+        points = tuple(self._point(arm, c, seed) for c in arm.resources)
+        values: dict[str, Value] = {
+            "anchor_parameters": Value(value=ANCHOR, unit="parameters"),
+            "control_parameters": Value(value=5200.0, higher_is_better=False, unit="parameters"),
+            "uniformity_floor": Value(value=0.735),
+        }
+        for c, point in zip(arm.resources, points, strict=True):
+            suffix = "" if c is None else f"/c={c:g}"
+            values |= {key + suffix: value for key, value in self._values(arm, c or 0.0, seed, point).items()}
+        protocol = {"type": "dymu.spec.evaluation.EvaluationConfig", **self.evaluation}
+        for path, changed in arm.changes.items():
+            if path.startswith("evaluation."):
+                protocol[path.partition(".")[2]] = changed
+        return Record(
+            address=address,
+            seed=seed,
+            method="controllable",
+            tasks=self.tasks,
+            values=values,
+            points=points,
+            reference_point=(3.0,) * len(self.tasks),
+            anchor_parameters=ANCHOR,
+            data_digest="digest of the data",
+            config={address: {"stage": "evaluate", "config": {"protocol": protocol}}},
+        )
+
+    def _values(self, arm: Arm, c: float, seed: int, point: Point) -> dict[str, Value]:
+        noise = 0.3 * (seed - 1)
+        mean = float(np.mean(point.cost_parameters))
+        return {
+            "hypervolume": Value(value=arm.volume - 2 * c + noise, higher_is_better=True, lower=0.0),
+            "uniformity": Value(value=arm.uniformity + 0.02 * c + 0.01 * noise, higher_is_better=True),
+            "active_parameters": Value(value=mean, higher_is_better=False, unit="parameters"),
+            "active_parameter_fraction": Value(value=mean / ANCHOR, higher_is_better=False),
+            "active_macs": Value(value=100 * mean, higher_is_better=False, unit="MACs"),
+            "preference_loss_correlation/left": Value(value=-0.8 + 0.1 * seed),
+        }
+
+    def _point(self, arm: Arm, c: float | None, seed: int) -> Point:
+        tasks = len(self.tasks)
+        few, many = preferences(20, 20, tasks), preferences(self.cost_sample, 21, tasks)
+        entropy = -(many * np.log(many)).sum(axis=1) / np.log(tasks)
+        share = arm.cost * (1 - 0.25 * (c or 0.0)) * (0.55 + 0.45 * entropy) + 0.01 * seed
+        share = np.round(np.clip(share, 1 / tasks, 1) * 30) / 30
+        losses = 0.4 + 1.2 * (1 - few) ** 2 * (1 + 0.2 * (c or 0.0)) + 0.03 * seed
+        return Point(
+            resource_preference=c,
+            preferences=few.tolist(),
+            losses=losses.tolist(),
+            task_metrics={
+                f"{task}/accuracy": (0.9 * few[:, i]).tolist() for i, task in enumerate(self.tasks)
+            },
+            parameters=(ANCHOR * share[:20]).tolist(),
+            macs=(100 * ANCHOR * share[:20]).tolist(),
+            cost_preferences=many.tolist(),
+            cost_parameters=(ANCHOR * share).tolist(),
+            cost_macs=(100 * ANCHOR * share).tolist(),
+        )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def study(store: Store) -> Study:
+    return Study(store=store)
+
+
+@pytest.fixture
+def results(study: Study) -> Results:
+    study.publish()
+    return results_of(study.store, study.manifest)
+
+
+@pytest.fixture
+def other_arm() -> Callable[..., Arm]:
+    """Makes an arm that is like the baseline but for what is given."""
+    return lambda label, **fields: replace(Arm(label), **fields)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Durability is tested where the store is."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)

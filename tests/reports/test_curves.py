@@ -1,0 +1,72 @@
+from typing import Any
+
+import pytest
+
+from dymu.errors import ReportError
+from dymu.reports.collect import results_of
+from dymu.reports.curves import curves
+from dymu.reports.style import paper_style
+from dymu.tracking.spool import Spool
+
+
+def labels(figure: Any) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def titles(figure: Any) -> list[str]:
+    return [axis.get_title(loc="left") for axis in figure.axes if axis.axison]
+
+
+def test_each_stage_has_a_figure_and_a_shared_step_one_line(study: Any) -> None:
+    study.publish()
+    study.publish_curves()
+    with paper_style():
+        found = curves(results_of(study.store, study.manifest), study.store)
+    assert list(found) == ["anchor", "edge"]
+    assert labels(found["anchor"]) == ["all arms"]
+    assert labels(found["edge"]) == ["Ours", "no L_inactive", "no task affinity"]
+
+
+def test_panels_go_from_the_objective_to_what_is_set(study: Any) -> None:
+    study.publish()
+    study.publish_curves()
+    with paper_style():
+        figure = curves(results_of(study.store, study.manifest), study.store)["edge"]
+    assert titles(figure) == [
+        "objective",
+        "loss/left",
+        "loss/right",
+        "loss/parity",
+        "active loss",
+        "inactive loss",
+        "learning rate",
+        "temperature",
+    ]
+
+
+def test_seeds_are_thin_lines_and_their_mean_a_thick_one(study: Any) -> None:
+    study.publish()
+    study.publish_curves()
+    with paper_style():
+        panel = curves(results_of(study.store, study.manifest), study.store)["anchor"].axes[0]
+    widths = [line.get_linewidth() for line in panel.lines]
+    assert widths == [0.4, 0.4, 0.4, 1.1]
+
+
+def test_a_running_step_is_drawn_as_far_as_it_is(study: Any) -> None:
+    study.without = tuple((arm, seed) for arm in study.arms for seed in study.seeds)
+    study.publish()
+    address = study.steps("no-affinity", 1)["edge"]
+    spool = Spool(study.store.work_dir(address), address=address)
+    for step in range(3):
+        spool.log(step, {"objective": 1.0 / (step + 1)})
+    with paper_style():
+        found = curves(results_of(study.store, study.manifest), study.store)
+    assert list(found) == ["edge"]
+    assert labels(found["edge"]) == ["no task affinity"]
+
+
+def test_nothing_logged_is_said(study: Any) -> None:
+    study.publish()
+    with pytest.raises(ReportError, match="has logged metrics"):
+        curves(results_of(study.store, study.manifest), study.store)

@@ -1,0 +1,62 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.image import imread
+
+from dymu.errors import ReportError
+from dymu.reports.collect import results_of
+from dymu.reports.figures import draw, for_run
+
+
+def test_the_papers_numbers_are_names(study: Any, tmp_path: Path) -> None:
+    study.arms = {"baseline": study.arms["baseline"]}
+    study.publish()
+    results = results_of(study.store, study.manifest)
+    assert [path.name for path in draw(5, results, study.store, tmp_path)] == [
+        "resource_map.svg",
+        "resource_map.pdf",
+        "resource_map.png",
+    ]
+    assert draw("7", results, study.store, tmp_path / "new" / "folder")[0].name == "preference_loss.svg"
+
+
+def test_a_figure_fits_a_column_of_a_paper_and_is_not_blank(study: Any, tmp_path: Path) -> None:
+    study.publish()
+    results = results_of(study.store, study.manifest)
+    picture = imread(draw("cost_distribution", results, study.store, tmp_path)[-1])
+    assert picture.shape[1] == pytest.approx(3.35 * 300, abs=2)
+    assert picture[..., :3].std() > 0.05
+
+
+def test_curves_are_one_file_set_per_stage(study: Any, tmp_path: Path) -> None:
+    study.publish()
+    study.publish_curves(steps=4)
+    results = results_of(study.store, study.manifest)
+    names = [path.name for path in draw("training", results, study.store, tmp_path)]
+    assert names[::3] == ["curves-anchor.svg", "curves-edge.svg"]
+
+
+def test_an_unknown_figure_lists_those_that_exist(study: Any, tmp_path: Path) -> None:
+    study.publish()
+    with pytest.raises(ReportError, match=r"no figure 6; there is resource_map, preference_loss"):
+        draw(6, results_of(study.store, study.manifest), study.store, tmp_path)
+
+
+def test_a_run_gets_the_figures_that_its_tasks_and_records_allow(study: Any) -> None:
+    study.publish()
+    three = results_of(study.store, study.manifest)
+    assert for_run(three) == ("resource_map", "cost_distribution", "preference_loss", "curves")
+    study.name, study.tasks = "pairs", ("left", "right")
+    study.publish()
+    assert for_run(results_of(study.store, study.manifest)) == (
+        "cost_distribution",
+        "preference_loss",
+        "curves",
+    )
+
+
+def test_a_run_without_results_gets_none(study: Any) -> None:
+    study.without = tuple((arm, seed) for arm in study.arms for seed in study.seeds)
+    study.publish()
+    assert for_run(results_of(study.store, study.manifest)) == ()

@@ -1,0 +1,51 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dymu.errors import ReportError
+from dymu.reports.collect import Results, results_of
+from dymu.reports.preference_loss import binned, losses_of, preference_loss
+from dymu.reports.style import paper_style
+
+
+def test_bins_hold_equally_many_points_in_order() -> None:
+    x, y = binned(np.array([0.9, 0.1, 0.5, 0.3]), np.array([1.0, 9.0, 5.0, 7.0]), bins=2)
+    assert x == pytest.approx([0.2, 0.7])
+    assert y == pytest.approx([8.0, 3.0])
+
+
+def test_fewer_points_than_bins_make_fewer_bins() -> None:
+    x, _ = binned(np.array([0.5, 0.2]), np.array([1.0, 2.0]), bins=5)
+    assert x.tolist() == [0.2, 0.5]
+
+
+def test_all_seeds_are_drawn(results: Results) -> None:
+    preference_SN, loss_SN = losses_of(results.of("baseline").values())[0.0]
+    assert preference_SN.shape == loss_SN.shape == (60, 3)
+
+
+def test_rows_are_arms_columns_tasks_and_a_task_has_one_scale(results: Results) -> None:
+    with paper_style():
+        figure = preference_loss(results)
+    assert len(figure.axes) == 9
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["left", "right", "parity"]
+    assert figure.axes[3].get_ylabel() == "no L_inactive\ntest loss"
+    limits = {figure.axes[row * 3].get_ylim() for row in range(3)}
+    assert len(limits) == 1
+    assert all(len(axis.lines) == 4 for axis in figure.axes)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["c = 0", "c = 1"]
+
+
+def test_the_line_falls_where_the_loss_falls(results: Results) -> None:
+    with paper_style():
+        line = preference_loss(results).axes[0].lines[1]
+    losses = np.asarray(line.get_ydata(), dtype=float)
+    assert (np.diff(losses) < 0).all()
+
+
+def test_without_records_there_is_no_figure(study: Any) -> None:
+    study.without = tuple((arm, seed) for arm in study.arms for seed in study.seeds)
+    study.publish()
+    with pytest.raises(ReportError, match="has no records"):
+        preference_loss(results_of(study.store, study.manifest))

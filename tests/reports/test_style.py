@@ -1,0 +1,47 @@
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+from matplotlib.figure import Figure
+
+from dymu.reports.style import COLOURS, line_of, paper_style, save, shortened
+
+
+def some_figure(text: str) -> Figure:
+    figure = Figure(figsize=(2, 1), layout="constrained")
+    figure.subplots().set_title(text)
+    return figure
+
+
+def test_a_figure_is_written_in_three_formats_and_twice_the_same(tmp_path: Path) -> None:
+    with paper_style():
+        first = save(some_figure("title"), tmp_path / "a", "f")
+        second = save(some_figure("title"), tmp_path / "b", "f")
+    assert [path.name for path in first] == ["f.svg", "f.pdf", "f.png"]
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+@pytest.mark.parametrize("text", [r"cost in $\frac{", "a_b^c", "<b> & 'c'", "100 %"])
+def test_text_of_users_is_shown_and_not_interpreted(tmp_path: Path, text: str) -> None:
+    with paper_style(), mpl.rc_context({"svg.fonttype": "none"}):
+        svg, *_ = save(some_figure(text), tmp_path, "f")
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    assert escaped in svg.read_text()
+
+
+def test_settings_of_the_user_do_not_change_figures_and_stay() -> None:
+    with mpl.rc_context({"font.size": 30, "axes.spines.top": True}):
+        with paper_style():
+            assert mpl.rcParams["font.size"] < 10
+        assert mpl.rcParams["font.size"] == 30
+
+
+def test_lines_of_many_arms_all_differ() -> None:
+    assert len({str(line_of(index)) for index in range(28)}) == 28
+    assert all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in COLOURS)
+
+
+def test_long_labels_end_with_an_ellipsis() -> None:
+    assert shortened("no layer\nweighting", 40) == "no layer weighting"
+    assert shortened("abcdefgh", 5) == "abcd…"

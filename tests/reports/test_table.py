@@ -1,0 +1,34 @@
+import pytest
+
+from dymu.reports.compare import estimate
+from dymu.reports.table import Cell, Column, Table, count, form
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(41.06e6, "41.06M"), (15_234, "15.2k"), (980, "980"), (17.44e9, "17.44G"), (0, "0")],
+)
+def test_large_numbers_are_short(number: float, text: str) -> None:
+    assert count(number) == text
+
+
+def test_the_json_form_has_numbers_where_there_are_numbers() -> None:
+    table = Table(
+        title="T",
+        columns=(Column(title="", plain=True), Column(title="HV", below="c = 0", higher_is_better=True)),
+        rows=(
+            (Cell(text="Ours"), Cell(text="2.00", paper="13.43", mark="best", estimate=estimate([1.0, 3.0]))),
+        ),
+        footnotes=("note",),
+    )
+    (row,) = form(table)["rows"]
+    assert row[""] == "Ours"
+    assert row["HV c = 0"]["mean"] == 2.0
+    assert row["HV c = 0"]["n"] == 2
+    assert row["HV c = 0"]["paper"] == "13.43"
+    assert form(table)["footnotes"] == ["note"]
+
+
+def test_rows_have_as_many_cells_as_there_are_columns() -> None:
+    with pytest.raises(AssertionError):
+        Table(title="T", columns=(Column(title=""),), rows=((Cell(), Cell()),))

@@ -346,6 +346,47 @@ def claims(
 
 
 @app.command(
+    epilog="Example:  [bold]dymu predict studies.digits:ours --preference 0.2,0.3,0.5 --resource 0.5[/bold]"
+)
+def predict(
+    target: Annotated[str, typer.Argument(metavar="STUDY", help="A trained study (studies.digits:ours).")],
+    preference: Annotated[
+        str, typer.Option(metavar="0.2,0.3,0.5", help="Task preference: one share per task, summing to one.")
+    ],
+    resource: Annotated[
+        float, typer.Option(metavar="C", help="Resource preference from 0 to 1; larger is more frugal.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(metavar="SEED", help="Of the trained controller.")] = 0,
+    store: StoreDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say which network a trained controller gives for a preference, and what it costs."""
+    from dymu.run.predict import parse_preference, predict_network
+    from dymu.run.target import load_study
+
+    study = load_study(target, folder=Path.cwd())
+    found = predict_network(
+        _reading(store),
+        study,
+        seed,
+        task_preference=parse_preference(preference),
+        resource_preference=resource,
+    )
+    if as_json:
+        _print_json(found.form())
+        return
+    listing = _listing("task", "preference", "streams, layer 0 first")
+    for task, path in found.paths.items():
+        listing.add_row(task, f"{found.task_preference[task]:.3g}", " ".join(str(stream) for stream in path))
+    console = _console()
+    console.print(listing)
+    console.print(
+        f"{found.parameters:,.0f} parameters ({found.fraction:.1%} of the anchor net), "
+        f"{found.macs:,.0f} multiply-accumulates an image."
+    )
+
+
+@app.command(
     epilog="Examples:  [bold]dymu explain edge/0a1b2c3d4e5f6071 edge/18293a4b5c6d7e8f[/bold]   "
     "[bold]dymu explain studies.digits:ours studies.scenes:ours[/bold]"
 )

@@ -85,3 +85,17 @@ def predict_network(
         fraction=float(cost.parameters_S[0]) / predictor.anchor_parameters(),
         macs=float(cost.macs_S[0]),
     )
+
+
+def parse_preference(text: str) -> list[float]:
+    """Numbers separated by commas.
+
+    Raises:
+        SpecError: If a part is not a number.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise SpecError(
+            f"--preference is {text!r}; expected one number per task, separated by commas, as in 0.2,0.3,0.5."
+        ) from None

@@ -14,7 +14,7 @@ from dymu.methods.controllable import Controllable
 from dymu.methods.single_task import SingleTask
 from dymu.networks.backbones.small import SmallBackbone
 from dymu.run.execute import Place, execute_step
-from dymu.run.predict import predict_network
+from dymu.run.predict import parse_preference, predict_network
 from dymu.run.provenance import CodeVersion
 from dymu.spec.evaluation import EvaluationConfig
 from dymu.spec.study import Study
@@ -91,3 +91,12 @@ def test_a_method_without_controller_says_so(trained: Trained) -> None:
     static = changed(STUDY, {"method": SingleTask(anchor=ANCHOR)})
     with pytest.raises(SpecError, match="has no controller"):
         predict_network(trained.store, static, 0, task_preference=[1, 0, 0], resource_preference=0.0)
+
+
+def test_a_preference_is_numbers_with_commas() -> None:
+    assert parse_preference("0.2,0.3, 0.5") == [0.2, 0.3, 0.5]
+
+
+def test_what_is_not_a_number_is_named() -> None:
+    with pytest.raises(SpecError, match=r"'0\.2,half'"):
+        parse_preference("0.2,half")

@@ -116,15 +116,22 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
 
 
 def in_words(claim: Claim) -> str:
-    """For instance ``uniformity/c=0 goes down against baseline``."""
-    against = "0" if claim.against == ZERO else claim.against
+    """For instance ``uniformity at c = 0 goes down``, which is to say from the baseline to this arm."""
+    metric = metric_in_words(claim.metric)
+    against = {ZERO: "0", BASELINE: "the baseline's"}.get(claim.against, metric_in_words(claim.against))
     if claim.direction == "flat":
-        return f"{claim.metric} stays within {100 * claim.tolerance:g} % of {against}"
-    if claim.against == ZERO:
-        return f"{claim.metric} is {'above' if claim.direction == 'up' else 'below'} 0"
+        return f"{metric} stays within {100 * claim.tolerance:g} % of {against}"
     if claim.against == BASELINE:
-        return f"{claim.metric} goes {claim.direction}"
-    return f"{claim.metric} is {'above' if claim.direction == 'up' else 'below'} {against}"
+        return f"{metric} goes {claim.direction}"
+    return f"{metric} is {'above' if claim.direction == 'up' else 'below'} {against}"
+
+
+def metric_in_words(name: str) -> str:
+    """``loss/left/c=0`` as ``loss of left at c = 0``."""
+    name, _, c = name.partition("/c=")
+    head, *parts = name.split("/")
+    words = " of ".join([head.replace("_", " "), *parts])
+    return f"{words} at c = {c}" if c else words
 
 
 def _claim(results: Results, form: Mapping[str, object]) -> Claim:

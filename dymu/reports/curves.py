@@ -55,6 +55,15 @@ def curves(results: Results, store: Store) -> dict[str, Figure]:
     return drawn
 
 
+def logged(results: Results, store: Store) -> dict[str, int]:
+    """Address of each step to the bytes that it has logged: tells whether curves have changed."""
+    addresses = {
+        address for arm in results.arms for steps in arm.steps.values() for address in steps.values()
+    }
+    files = {address: _folder(store, address) / METRICS for address in sorted(addresses)}
+    return {address: file.stat().st_size for address, file in files.items() if file.exists()}
+
+
 def _stages(results: Results) -> list[str]:
     stages = (stage for arm in results.arms for steps in arm.steps.values() for stage in steps)
     return [stage for stage in dict.fromkeys(stages) if stage != EVALUATE]
@@ -75,8 +84,11 @@ def _curves_of(results: Results, store: Store, stage: str) -> list[Curve]:
 
 
 def _read(store: Store, address: str) -> list[Line]:
-    folder: Path = store.path(address) if store.has(address) else store.work_dir(address, make=False)
-    return Tail(folder / METRICS).read()
+    return Tail(_folder(store, address) / METRICS).read()
+
+
+def _folder(store: Store, address: str) -> Path:
+    return store.path(address) if store.has(address) else store.work_dir(address, make=False)
 
 
 def _draw(results: Results, found: Sequence[Curve]) -> Figure:

@@ -1,19 +1,25 @@
 """Figures by name or by the paper's number, written as SVG, PDF and PNG."""
 
+import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
+import matplotlib
 from matplotlib.figure import Figure
 
+from dymu.artifacts.files import write_whole
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.cost_distribution import cost_distribution
-from dymu.reports.curves import curves
+from dymu.reports.curves import curves, logged
 from dymu.reports.preference_loss import preference_loss
 from dymu.reports.resource_map import resource_map
 from dymu.reports.style import paper_style, save
 
 NAMES = ("resource_map", "preference_loss", "cost_distribution", "curves")
+DRAWN = "figures.json"
 ALIASES = {
     "training": "curves",
     "5": "resource_map",
@@ -29,7 +35,7 @@ def draw(name: str | int, results: Results, store: Store, out_dir: Path) -> list
         name: One of ``NAMES``, or the paper's number: 5 and 9 to 12 are resource maps, 7 is preference_loss.
         results: What to draw.
         store: Where training curves are read.
-        out_dir: Folder for the files; made if need be.
+        out_dir: Folder for the files; made if need be. Files that are there and show the same are kept.
 
     Returns:
         The files.
@@ -41,12 +47,21 @@ def draw(name: str | int, results: Results, store: Store, out_dir: Path) -> list
     if chosen not in NAMES:
         others = ", ".join(f"{other} ({figure})" for other, figure in ALIASES.items())
         raise ReportError(f"there is no figure {name!r}; there is {', '.join(NAMES)}, and {others}.")
+    key = _key(chosen, results, store)
+    known = _known(out_dir)
+    if known.get(chosen, {}).get("key") == key:
+        files = [out_dir / file for file in known[chosen]["files"]]
+        if all(file.exists() for file in files):
+            return files
     with paper_style():
-        return [
+        files = [
             path
             for part, figure in _figures(chosen, results, store).items()
             for path in save(figure, out_dir, f"{chosen}{part}")
         ]
+    known[chosen] = {"key": key, "files": [file.name for file in files]}
+    write_whole(out_dir / DRAWN, json.dumps(known, indent=1) + "\n")
+    return files
 
 
 def for_run(results: Results) -> tuple[str, ...]:
@@ -70,3 +85,23 @@ def _figures(name: str, results: Results, store: Store) -> dict[str, Figure]:
         "cost_distribution": cost_distribution,
     }[name](results)
     return {"": made}
+
+
+def _known(folder: Path) -> dict[str, Any]:
+    """What was drawn into a folder before; nothing if that cannot be read."""
+    try:
+        return dict(json.loads((folder / DRAWN).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def _key(name: str, results: Results, store: Store) -> str:
+    """Digest of all that a figure depends on: records by address, what was logged, and how it is drawn."""
+    content = hashlib.sha256(f"{name} {matplotlib.__version__}".encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        content.update(path.read_bytes())
+    content.update(results.manifest.dumps().encode())
+    content.update(repr(sorted(record.address for record in results.records.values())).encode())
+    if name == "curves":
+        content.update(repr(logged(results, store)).encode())
+    return content.hexdigest()

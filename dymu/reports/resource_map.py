@@ -17,8 +17,7 @@ from dymu.reports.style import COLUMN_IN, MAP_COLOURS, shortened
 
 Floats = NDArray[np.float64]
 
-_SIDE = 30  # triangles along a side: 900 in all, about as many as the paper's 1000 preferences
-_NEIGHBOURS = 3
+_SIDE = 40  # triangles along a side; 1600 in all show each of the paper's 1000 preferences
 _ROW_IN = 1.42
 # Where the names of the tasks stand, and how they are aligned there.
 _CORNERS = (
@@ -120,14 +119,13 @@ def lattice(side: int) -> tuple[Floats, NDArray[np.int64]]:
 
 
 def at_centres(points_VN: Floats, triangles: NDArray[np.int64], sample: tuple[Floats, Floats]) -> Floats:
-    """For each triangle the mean of the samples that lie nearest to its centre."""
+    """For each triangle the value of the sample that lies nearest to its centre."""
     preference_SN, value_S = sample
     centre_TN = points_VN[triangles].mean(axis=1)
-    distance_TS = np.square(centre_TN[:, None, :] - preference_SN[None, :, :]).sum(axis=2)
-    nearest = min(_NEIGHBOURS, len(value_S))
-    chosen = np.argpartition(distance_TS, nearest - 1, axis=1)[:, :nearest]
-    means: Floats = value_S[chosen].mean(axis=1)
-    return means
+    # Squared distances up to a term that is the same for all samples.
+    distance_TS = np.square(preference_SN).sum(axis=1) - 2 * centre_TN @ preference_SN.T
+    nearest: Floats = value_S[distance_TS.argmin(axis=1)]
+    return nearest
 
 
 def _scale(values: Iterable[Floats]) -> Normalize:

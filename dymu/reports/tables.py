@@ -55,7 +55,7 @@ def _tenths(number: float) -> str:
     return f"{number:.1f}"
 
 
-HYPERVOLUME = Metric(name="hypervolume", title="HV", text=_volume, paper_text="{:.4g}".format)
+HYPERVOLUME = Metric(name="hypervolume", title="HV", text=_volume, paper_text=_volume)
 UNIFORMITY = Metric(name="uniformity", title="Unif.", text=_thousandths, paper_text=_hundredths)
 FRACTION = Metric(name=_FRACTION, title="Params", text=_tenths, paper_text=_tenths, scale=100.0)
 MACS = Metric(name="active_macs", title="MACs", text=count, paper_text=count)

@@ -111,10 +111,13 @@ def test_something_else_in_the_place_of_a_claim_is_refused(study: Any) -> None:
 @pytest.mark.parametrize(
     ("claim", "words"),
     [
-        (Claim(metric="a", direction="up"), "a goes up"),
-        (Claim(metric="a", direction="down", against="b"), "a is below b"),
-        (Claim(metric="a", direction="up", against="zero"), "a is above 0"),
-        (Claim(metric="a", direction="flat", tolerance=0.1), "a stays within 10 % of baseline"),
+        (Claim(metric="active_macs", direction="up"), "active macs goes up"),
+        (Claim(metric="x/c=1", direction="down", against="x/c=0"), "x at c = 1 is below x at c = 0"),
+        (
+            Claim(metric="loss/left/c=0.5", direction="up", against="zero"),
+            "loss of left at c = 0.5 is above 0",
+        ),
+        (Claim(metric="a", direction="flat", tolerance=0.1), "a stays within 10 % of the baseline's"),
         (Claim(metric="a", direction="flat", against="b", tolerance=0.03), "a stays within 3 % of b"),
     ],
 )

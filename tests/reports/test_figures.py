@@ -2,11 +2,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from dymu.errors import ReportError
 from dymu.reports.collect import results_of
 from dymu.reports.figures import draw, for_run
+from dymu.reports.style import save
+from dymu.tracking.spool import Spool
 
 
 def test_the_papers_numbers_are_names(study: Any, tmp_path: Path) -> None:
@@ -35,6 +38,45 @@ def test_curves_are_one_file_set_per_stage(study: Any, tmp_path: Path) -> None:
     results = results_of(study.store, study.manifest)
     names = [path.name for path in draw("training", results, study.store, tmp_path)]
     assert names[::3] == ["curves-anchor.svg", "curves-edge.svg"]
+
+
+def test_a_figure_is_drawn_again_when_what_it_shows_changes_and_not_before(
+    study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.arms, study.without = {"baseline": study.arms["baseline"]}, (("baseline", 2),)
+    study.publish()
+    drawn: list[str] = []
+
+    def count(figure: Figure, folder: Path, name: str) -> list[Path]:
+        drawn.append(name)
+        return save(figure, folder, name)
+
+    monkeypatch.setattr("dymu.reports.figures.save", count)
+    first = results_of(study.store, study.manifest)
+    files = draw("cost_distribution", first, study.store, tmp_path)
+    assert draw("cost_distribution", first, study.store, tmp_path) == files
+    assert len(drawn) == 1
+    files[0].unlink()
+    draw("cost_distribution", first, study.store, tmp_path)
+    assert len(drawn) == 2
+    study.without = ()
+    study.publish()
+    draw("cost_distribution", results_of(study.store, study.manifest), study.store, tmp_path)
+    assert len(drawn) == 3
+
+
+def test_curves_are_drawn_again_when_more_was_logged(study: Any, tmp_path: Path) -> None:
+    study.arms = {"baseline": study.arms["baseline"]}
+    study.publish()
+    address = study.steps("baseline", 0)["edge"]
+    spool = Spool(study.store.work_dir(address), address=address)
+    pictures = set()
+    for step in range(4):
+        spool.log(step, {"objective": float(step**2)})
+        if step:
+            results = results_of(study.store, study.manifest)
+            pictures.add(draw("curves", results, study.store, tmp_path)[-1].read_bytes())
+    assert len(pictures) == 3
 
 
 def test_an_unknown_figure_lists_those_that_exist(study: Any, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ format: env ## Rewrite the files as `make lint` wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: env ## Resolve the dependencies anew and write both lock files
+lock: env ## Resolve the dependencies anew and write both lock files; takes a quarter of an hour
 	$(BIN)/python -c "$$LOCK_INPUT" | $(COMPILE) --upgrade --output-file requirements.lock
 	$(BIN)/python -c "$$LOCK_INPUT" dev | $(COMPILE) --upgrade --constraint requirements.lock --output-file requirements-dev.lock
 

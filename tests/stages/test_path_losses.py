@@ -160,7 +160,7 @@ def test_a_spoilt_artifact_is_named(
 def test_too_many_paths_are_refused_before_anything_runs(study: Study) -> None:
     layers = 11
     assert 3**layers > MAX_PATHS >= 3 ** (layers - 1)
-    keep: tuple[Literal["keep"], ...] = ("keep",) * layers
+    keep: tuple[Literal["keep"], ...] = tuple("keep" for _ in range(layers))
     deep = SmallBackbone(channels=(2,) * layers, resolutions=keep)
     deep_study = override(study, "method.anchor.backbone", deep)
     anchor = next(below for below in deep_study.evaluation_step(0).closure() if below.stage == "anchor")

@@ -44,6 +44,8 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 _DATABASE_RETRIES = 2
+# The page takes an experiment for one about language models unless it is told otherwise; see also ``url``.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 class StudyWriter:
@@ -113,7 +115,8 @@ class StudyWriter:
         server = self._uri.rstrip("/") if self._uri.startswith("http") else UI_ADDRESS
         if self._cursor.parent is None:
             return server
-        return f"{server}/#/experiments/{self._cursor.experiment_id}/runs/{self._cursor.parent.run_id}"
+        run = f"experiments/{self._cursor.experiment_id}/runs/{self._cursor.parent.run_id}"
+        return f"{server}/#/{run}?workflowType=machine_learning"
 
     def _collect(self) -> list[News]:
         news = self._newsroom.collect(self._cursor)
@@ -203,7 +206,11 @@ class Server:
         """Id of an experiment, created if need be; one that a user deleted comes back."""
         found = self.client.get_experiment_by_name(name)
         if found is None:
-            return str(self.client.create_experiment(name, artifact_location=artifact_location))
+            return str(
+                self.client.create_experiment(
+                    name, artifact_location=artifact_location, tags=_EXPERIMENT_TAGS
+                )
+            )
         if found.lifecycle_stage == "deleted":
             LOG.warning("The MLflow experiment %r had been deleted; it is restored.", name)
             self.client.restore_experiment(found.experiment_id)

@@ -7,8 +7,7 @@ Runs a target through each backend, in processes of their own and in fresh store
 
 The whole is what the operating system charged to the command and everything below it: loading Python, torch
 and MLflow, Ray's own processes, the table and the figures. It is sampled ten times a second, so the last
-tenth
-of a second of a process is missed. Stage functions say themselves, in ``provenance.json``, what they took.
+instant of each process is missed. Stage functions say themselves, in ``provenance.json``, what they took.
 """
 
 import argparse

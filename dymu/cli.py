@@ -505,19 +505,15 @@ def ui(
         raise StoreError(f"{database} does not exist; run a study first, without --no-tracking.")
     _console().print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)", highlight=False)
     sys.stdout.flush()
-    uri = f"sqlite:///{database}"
-    arguments = [
-        "-m",
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        uri,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    os.execv(sys.executable, [sys.executable, *arguments])  # signals then reach the server itself
+    # One worker and no job runner: MLflow's defaults are a dozen processes.
+    os.environ |= {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONWARNINGS": "ignore",
+    }
+    server = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    arguments = [sys.executable, *server, "--backend-store-uri", f"sqlite:///{database}"]
+    os.execv(sys.executable, arguments)  # signals then reach the server itself
 
 
 @app.command(epilog="Example:  [bold]dymu doctor --json[/bold]")

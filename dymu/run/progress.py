@@ -14,6 +14,7 @@ from dymu.run.plan import Use
 from dymu.run.watch import Row, Watch
 
 _LINE_S = 10.0
+_STOPPING = "Stopping: steps write their checkpoints. The same signal again leaves at once."
 _BAR = 18
 _STYLES = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
 
@@ -33,6 +34,7 @@ class Display:
         self._where = where
         self._began = time.monotonic()
         self._lines = Lines()
+        self._stopping = False
         self._live = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
 
     def __enter__(self) -> Self:
@@ -45,9 +47,12 @@ class Display:
     ) -> None:
         self._live.stop()
 
-    def show(self) -> None:
-        """Look again and show what there is."""
+    def show(self, *, stopping: bool = False) -> None:
+        """Look again and show what there is, and that the run is about to stop if it is."""
         self._watch.look()
+        if stopping and not self._stopping:
+            self._stopping = True
+            self._console.print(_STOPPING, soft_wrap=True)
         if self._console.is_terminal:
             self._live.update(self._table(), refresh=True)
         else:

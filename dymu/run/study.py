@@ -215,7 +215,7 @@ def _execute(
         if stop.requested():
             queue.stop()
         stop.insist_when_overdue()
-        display.show()
+        display.show(stopping=stop.requested())
 
     showing = Background(tick, period_s=SHOW_S)
     telling = Background(tracking.sync, period_s=TELL_S)  # a slow server must not stop the display

@@ -62,6 +62,15 @@ def test_in_a_pipe_lines_are_printed(planner: Planner, store: Store) -> None:
     assert "3 arms seed 0  anchor  running  1/5" in text.getvalue()
 
 
+def test_a_stop_is_told_once(planner: Planner, store: Store) -> None:
+    text = io.StringIO()
+    plan = planner("toy_question")
+    with Display(Watch(plan, ChainQueue(plan), store), Console(file=text), where="") as display:
+        display.show(stopping=True)
+        display.show(stopping=True)
+    assert text.getvalue().count("Stopping: steps write their checkpoints") == 1
+
+
 def test_in_a_terminal_a_table_is_drawn(planner: Planner, store: Store) -> None:
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=100, height=30, color_system=None)

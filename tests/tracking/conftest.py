@@ -128,7 +128,7 @@ def tracked(tracked_root: Path) -> Study:
     """
     database = tracked_root / "mlflow" / "mlflow.db"
     with closing(sqlite3.connect(database)) as connection, connection:
-        for table in ("metrics", "latest_metrics", "params", "tags", "runs"):
+        for table in ("metrics", "latest_metrics", "params", "tags", "runs", "experiment_tags"):
             connection.execute(f"DELETE FROM {table}")
         connection.execute("DELETE FROM experiments WHERE experiment_id != 0")
     for path in [*tracked_root.iterdir(), *database.parent.iterdir()]:

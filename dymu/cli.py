@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -165,7 +166,11 @@ def run(
     ] = BackendName.RAY,
     address: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="A running Ray cluster; the store must be on all nodes."),
+        typer.Option(
+            metavar="ADDRESS",
+            envvar="RAY_ADDRESS",
+            help="A running Ray cluster whose nodes all see the store and this folder.",
+        ),
     ] = None,
     concurrency: Annotated[
         int | None,
@@ -225,7 +230,7 @@ def run(
         made, opened, options, console, report=lambda manifest: _report(manifest, opened, out, console)
     )
     for use, failure in outcome.failures.items():
-        _complain(f"arm {use.arm}, seed {use.seed}: {failure.text}")
+        _complain(f"arm {made.name_of(use)}, seed {use.seed}: {failure.text}")
     if outcome.tracking_error:
         _complain(outcome.tracking_error)
     if outcome.interrupted:
@@ -540,6 +545,8 @@ def version() -> None:
 
 def main() -> None:
     """Entry point; an error that a user can act upon is one message, without a traceback."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # for developers: `python -W default -m dymu`
     try:
         app()
     except DymuError as error:

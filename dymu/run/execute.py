@@ -1,5 +1,6 @@
 """One step, from its address to its published artifact. Both backends end here."""
 
+import errno
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from dymu.artifacts.files import write_whole
 from dymu.artifacts.step import Step
 from dymu.artifacts.store import STEP, Store
 from dymu.data.examples import DataPlace
+from dymu.errors import StoreError
 from dymu.run.plan import Chain
 from dymu.run.provenance import CodeVersion, write_provenance
 from dymu.run.resources import for_stage
@@ -152,7 +154,7 @@ def _compute(
             checkpoint_seconds=place.checkpoint_seconds,
             stop_requested=stop_requested,
         )
-        with _output_to(work_dir / LOG if place.capture_output else None):
+        with _full_disk_told(step), _output_to(work_dir / LOG if place.capture_output else None):
             step.run(step, context)
         _write_json(attempt / STEP, step.form)
         metrics = work_dir / METRICS
@@ -191,6 +193,19 @@ def _leave_word(step: Step, tell: Spool, error: BaseException, spent: Mapping[st
             _write_json(tell.folder / ERROR, form)
     except OSError as unwritable:  # a full disk must not hide what went wrong before
         error.add_note(f"{tell.folder} could not be written: {unwritable}")
+
+
+@contextmanager
+def _full_disk_told(step: Step) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreError(
+            f"the disk is full ({error}) while {step.address} ran. Free some space (`dymu cache gc`) or "
+            "choose another disk with --store; finished steps are kept and the same command goes on."
+        ) from error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dymu.artifacts.manifest import Manifest, ManifestArm
 from dymu.artifacts.step import Step
 from dymu.errors import SpecError
 from dymu.run.target import Target
-from dymu.spec.ablation import Arm
+from dymu.spec.ablation import BASELINE, Arm
 
 FINAL = "evaluate"  # under this key a manifest lists the step that publishes the record
 
@@ -107,6 +107,12 @@ class Plan:
             return "cached"
         arms = {(use.target, use.arm) for use in self.users[step.address]}
         return "shared" if len(arms) > 1 else "new"
+
+    def name_of(self, use: Use) -> str:
+        """The arm as people call it: with its study, where there are several."""
+        if len(self.targets) == 1:
+            return use.arm
+        return use.target if use.arm == BASELINE else f"{use.target} {use.arm}"
 
     def manifest(self, target: Target) -> Manifest:
         """What this plan expects of the store for one target."""

@@ -103,7 +103,7 @@ class Lines:
         for row in rows:
             changed = self._seen.get(row.use) != (row.state, row.address)
             if row.state != "waiting" and (changed or (due and row.state == "running")):
-                groups.setdefault((row.state, row.address or row.use.arm, row.use.seed), []).append(row)
+                groups.setdefault((row.state, row.address or row.name, row.use.seed), []).append(row)
             self._seen[row.use] = (row.state, row.address)
         if due:
             self._last = now
@@ -119,7 +119,7 @@ def clock(seconds: float) -> str:
 
 def _line(rows: list[Row]) -> str:
     first = rows[0]
-    who = first.use.arm if len(rows) == 1 else f"{len(rows)} arms"
+    who = first.name if len(rows) == 1 else f"{len(rows)} arms"
     told = first.progress
     parts = [time.strftime("%H:%M:%S"), f"{who} seed {first.use.seed}", first.stage, first.state]
     if first.state == "running" and told.total:
@@ -137,7 +137,7 @@ def _cells(row: Row) -> tuple[Text | ProgressBar, ...]:
     known = row.state == "running" and told.total > 0
     left = told.seconds_left if known else None
     return (
-        Text(row.use.arm),
+        Text(row.name),
         Text(str(row.use.seed)),
         Text(row.stage or row.state, style=style),
         ProgressBar(total=told.total, completed=told.step, width=_BAR)

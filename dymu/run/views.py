@@ -98,8 +98,7 @@ def status_table(states: Sequence[StageStatus]) -> Table:
 
 def _users(plan: Plan, address: str) -> str:
     uses = plan.users[address]
-    arms = list(dict.fromkeys(arm.name for target in plan.targets for arm in target.chosen))
-    named = [name for name in arms if any(use.arm == name for use in uses)]
+    named = list(dict.fromkeys(plan.name_of(use) for use in plan.finals if use in uses))
     who = ", ".join(named) if len(named) <= 2 else f"{len(named)} arms"
     seeds = ", ".join(str(seed) for seed in sorted({use.seed for use in uses}))
     return f"{who}; seed {seeds}"

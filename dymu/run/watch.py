@@ -17,6 +17,7 @@ class Row:
 
     Attributes:
         use: The arm and seed.
+        name: The arm as people call it.
         state: ``done``, ``running``, ``failed`` or ``waiting``.
         stage: The stage that runs, failed, or comes next; empty when all are done.
         address: Its address.
@@ -24,6 +25,7 @@ class Row:
     """
 
     use: Use
+    name: str
     state: str
     stage: str = ""
     address: str = ""
@@ -69,7 +71,7 @@ class Watch:
         rows = []
         for use, final in self.plan.finals.items():
             if final.address in self.done:
-                rows.append(Row(use=use, state="done"))
+                rows.append(Row(use=use, name=self.plan.name_of(use), state="done"))
                 continue
             open_steps = [s for s in final.closure() if s.address in self.wanted - self.done]
             running = [step for step in open_steps if step.address in self.told]
@@ -79,7 +81,16 @@ class Watch:
                 state = "failed"
                 step = next((s for s in open_steps if s.address == failures[use].address), step)
             told = self.told.get(step.address, _NOTHING)
-            rows.append(Row(use=use, state=state, stage=step.stage, address=step.address, progress=told))
+            rows.append(
+                Row(
+                    use=use,
+                    name=self.plan.name_of(use),
+                    state=state,
+                    stage=step.stage,
+                    address=step.address,
+                    progress=told,
+                )
+            )
         return rows
 
     def seconds_left(self) -> float | None:

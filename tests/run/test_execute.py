@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import threading
@@ -12,7 +13,7 @@ import torch
 
 from dymu.artifacts.step import Step
 from dymu.artifacts.store import Store
-from dymu.errors import TrainingError
+from dymu.errors import StoreError, TrainingError
 from dymu.run.execute import Place, execute_step, run_chain
 from dymu.run.plan import Plan
 from dymu.run.work import read_failure, read_progress
@@ -40,6 +41,10 @@ def prints(step: Step, context: RunContext) -> None:
     os.write(1, b"to standard output\n")
     os.write(2, b"to standard error\n")
     raise TrainingError(f"{step.stage} has no luck in {context.out_dir.name}")
+
+
+def fills_the_disk(step: Step, context: RunContext) -> None:
+    raise OSError(errno.ENOSPC, f"No space left on device, says {step.stage}", str(context.out_dir))
 
 
 def counts_threads(step: Step, context: RunContext) -> None:
@@ -201,6 +206,11 @@ def test_torch_gets_the_threads_of_the_step(store: Store, place: Place, cpus: in
     execute_step(step, store, replace(place, cpus=cpus), never)
     torch.set_num_threads(before)
     assert (folder_of(store, step) / "threads.txt").read_text() == str(cpus)
+
+
+def test_a_full_disk_is_told_with_what_to_do(store: Store, place: Place) -> None:
+    with pytest.raises(StoreError, match="the disk is full .* toy/.*dymu cache gc"):
+        execute_step(a_step(fills_the_disk), store, place, never)
 
 
 def test_an_error_that_cannot_be_written_is_still_told(

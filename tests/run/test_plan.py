@@ -122,6 +122,13 @@ def test_arms_that_are_not_run_stay_in_the_manifest_without_steps(planner: Plann
     assert steps == {"baseline": 0, "double": 1, "broken": 0}
 
 
+def test_arms_of_several_studies_are_called_by_their_study(planner: Planner) -> None:
+    one = planner("toy_question")
+    assert [one.name_of(use) for use in one.finals] == ["baseline", "double", "broken"]
+    several = planner("toy_studies")
+    assert [several.name_of(use) for use in several.finals] == [target.name for target in several.targets]
+
+
 def test_stages_that_repeat_get_numbers() -> None:
     first, second = step("single"), step("single", step("data"))
     final = step("evaluate", first, second)

@@ -17,7 +17,9 @@ RUNNING = Progress(state="running", step=120, total=800, rate=10.0)
 
 
 def row(arm: str, state: str = "running", stage: str = "edge", told: Progress = RUNNING) -> Row:
-    return Row(use=Use("t", arm, 0), state=state, stage=stage, address=f"{stage}/{arm}", progress=told)
+    return Row(
+        use=Use("t", arm, 0), name=arm, state=state, stage=stage, address=f"{stage}/{arm}", progress=told
+    )
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (125, "2:05"), (3725, "1:02:05")])
@@ -41,7 +43,10 @@ def test_a_line_appears_when_an_arm_changes_or_ten_seconds_have_gone() -> None:
 
 
 def test_arms_that_wait_for_the_same_step_share_a_line() -> None:
-    shared = [Row(use=Use("t", arm, 0), state="running", stage="anchor", address="anchor/1") for arm in "abc"]
+    shared = [
+        Row(use=Use("t", arm, 0), name=arm, state="running", stage="anchor", address="anchor/1")
+        for arm in "abc"
+    ]
     (line,) = Lines().news(shared, now=0.0)
     assert "3 arms seed 0  anchor  running" in line
 

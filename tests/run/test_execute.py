@@ -209,7 +209,7 @@ def test_torch_gets_the_threads_of_the_step(store: Store, place: Place, cpus: in
 
 
 def test_a_full_disk_is_told_with_what_to_do(store: Store, place: Place) -> None:
-    with pytest.raises(StoreError, match="the disk is full .* toy/.*dymu cache gc"):
+    with pytest.raises(StoreError, match=r"the disk is full .* toy/.*dymu cache gc"):
         execute_step(a_step(fills_the_disk), store, place, never)
 
 

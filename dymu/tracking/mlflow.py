@@ -206,11 +206,13 @@ class Server:
         """Id of an experiment, created if need be; one that a user deleted comes back."""
         found = self.client.get_experiment_by_name(name)
         if found is None:
-            return str(
-                self.client.create_experiment(
-                    name, artifact_location=artifact_location, tags=_EXPERIMENT_TAGS
-                )
-            )
+            try:
+                return str(self.client.create_experiment(name, artifact_location, _EXPERIMENT_TAGS))
+            except Exception as error:
+                if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                found = self.client.get_experiment_by_name(name)  # another machine was faster
+                assert found is not None
         if found.lifecycle_stage == "deleted":
             LOG.warning("The MLflow experiment %r had been deleted; it is restored.", name)
             self.client.restore_experiment(found.experiment_id)

@@ -373,6 +373,27 @@ def test_a_deleted_experiment_is_restored(tracked: Any, writer: StudyWriter) -> 
     assert rows(tracked, "SELECT lifecycle_stage FROM experiments WHERE name = 'toy'") == [("active",)]
 
 
+def test_an_experiment_that_another_machine_creates_at_the_same_time_is_shared(
+    tracked: Any, writer: StudyWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(writer._uri)
+    look = server.client.get_experiment_by_name
+    looked: list[str] = []
+
+    def look_too_early(name: str) -> Any:
+        looked.append(name)
+        if len(looked) == 1:
+            server.client.create_experiment(name)
+            return None
+        return look(name)
+
+    monkeypatch.setattr(server.client, "get_experiment_by_name", look_too_early)
+    assert [(int(server.experiment("toy", None)),)] == rows(
+        tracked, "SELECT max(experiment_id) FROM experiments"
+    )
+    assert len(looked) == 2
+
+
 def test_figures_and_tables_are_told_when_they_change(
     tracked: Any, writer: StudyWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,10 +73,9 @@ class RunContext:
         """
         buffer = io.BytesIO()
         torch.save(dict(state), buffer)
-        content = buffer.getvalue()
         path = self.work_dir / CHECKPOINT
         with disk_errors(path, doing="write"):
-            _replace(path, hashlib.sha256(content).digest() + content)
+            _replace(path, buffer.getbuffer())
         self._last_checkpoint = time.monotonic()
 
     def restore(self) -> dict[str, Any] | None:
@@ -99,17 +98,18 @@ class RunContext:
         return state
 
     def _read(self, path: Path) -> Any:
-        written = path.read_bytes()
-        expected, content = written[:_DIGEST_SIZE], written[_DIGEST_SIZE:]
+        with path.open("rb") as file:
+            expected, content = file.read(_DIGEST_SIZE), file.read()
         if hashlib.sha256(content).digest() != expected:
             raise StoreError("its content does not match its checksum")
         return torch.load(io.BytesIO(content), map_location=self.device, weights_only=True)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: memoryview) -> None:
     partial = path.with_suffix(path.suffix + ".part")
     try:
         with partial.open("wb") as file:
+            file.write(hashlib.sha256(content).digest())
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -12,6 +12,7 @@ import os
 import pickle
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -46,6 +47,7 @@ _ENVIRONMENT = {
 _OBJECT_STORE_BYTES = 128 * 1024**2  # only the plan and Tune's own small objects go through it
 _RETRIES = 2  # of a trial whose process or node died; a step that raises is reported and never repeated
 _STOP_LOOK_S = 0.2
+_KNOCK_S = 10.0
 _GO_ON = "Finished steps and checkpoints are kept; run the same command again."
 
 
@@ -82,7 +84,7 @@ def run_cluster(
     Raises:
         BackendError: If Ray cannot be started or reached, or if no node is large enough for a step.
     """
-    with _ray(options.address, store.root / "logs" / "ray.log") as scratch:
+    with _ray(options.address, store.root / "logs") as scratch:
         import ray
         from ray import tune
 
@@ -221,36 +223,45 @@ def _request(need: Resources) -> Any:
 
 
 @contextmanager
-def _ray(address: str | None, log: Path) -> Iterator[Path]:
-    """A connection to Ray, and a scratch folder that is removed if all went well."""
+def _ray(address: str | None, logs: Path) -> Iterator[Path]:
+    """A connection to Ray, and a scratch folder that stays only if Ray itself failed."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if address is None and "RAY_AUTH_MODE" not in os.environ:
         # Only processes of this run know the token, and no file in the home folder holds it.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    # Ray's sockets lie below this folder and their names may not be long.
-    parent = "/tmp" if Path("/tmp").is_dir() else None
-    scratch = Path(tempfile.mkdtemp(prefix="dymu-", dir=parent))
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as quiet:
-        file = quiet.enter_context(log.open("w", encoding="utf-8"))
-        quiet.enter_context(redirect_stdout(file))
-        quiet.enter_context(redirect_stderr(file))
-        quiet.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        import ray
+    logs.mkdir(parents=True, exist_ok=True)
+    # All nodes of a running cluster must see the folder; a local one has its sockets there, whose names must
+    # not be long.
+    short = "/tmp" if Path("/tmp").is_dir() else None
+    scratch = Path(tempfile.mkdtemp(prefix="dymu-", dir=short if address is None else logs))
+    keep = False
+    try:
+        with ExitStack() as quiet:
+            file = quiet.enter_context((logs / "ray.log").open("w", encoding="utf-8"))
+            quiet.enter_context(redirect_stdout(file))
+            quiet.enter_context(redirect_stderr(file))
+            quiet.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            import ray
 
-        _connect(ray, address, scratch)
-        logging.getLogger("ray").setLevel(logging.CRITICAL)  # errors are told by the steps themselves
-        quiet.callback(ray.shutdown)
-        yield scratch
-    shutil.rmtree(scratch, ignore_errors=True)
+            _connect(ray, address, scratch)
+            logging.getLogger("ray").setLevel(logging.CRITICAL)  # errors are told by the steps themselves
+            quiet.callback(ray.shutdown)
+            yield scratch
+    except BackendError:
+        keep = address is None  # the error names the logs in it
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _connect(ray: Any, address: str | None, scratch: Path) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         if address is not None:
+            _knock(address)
             ray.init(address=address, **quiet)
             return
         with _environment_of_workers():
@@ -263,12 +274,19 @@ def _connect(ray: Any, address: str | None, scratch: Path) -> None:
                 **quiet,
             )
     except Exception as error:
-        where = f"at {address}" if address else "on this machine"
-        reason = str(error).strip().splitlines()[0]
-        raise BackendError(
-            f"Ray {where} cannot be used: {reason} Its logs are below {scratch}; "
-            "`--backend local` does without Ray."
-        ) from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if address is not None:
+            advice = "Look whether the cluster is up and can be reached from here."
+            raise BackendError(f"Ray at {address} cannot be used: {reason}. {advice}") from error
+        advice = f"Its logs are below {scratch}; `--backend local` does without Ray."
+        raise BackendError(f"Ray on this machine cannot be used: {reason}. {advice}") from error
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nobody listens; Ray would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
 
 @contextmanager

@@ -53,8 +53,13 @@ def lines_of(context: RunContext) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def few_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_log_lines(
+    monkeypatch: pytest.MonkeyPatch, steps: Mapping[str, Step], published: Callable[[Step], Path]
+) -> None:
     """Logs every three steps, so that checkpoints fall between log lines."""
+    for name in TRAINED:
+        for below in steps[name].inputs.values():
+            published(below)  # for all tests of the session, so with the usual lines
     monkeypatch.setattr("dymu.stages.training.LOG_LINES", 2)
 
 

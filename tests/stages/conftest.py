@@ -1,8 +1,9 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from dymu.artifacts.config import changed
 from dymu.artifacts.record import Record, read_record
@@ -33,6 +34,15 @@ SHORT = Optimisation(num_steps=NUM_STEPS, learning_rate=0.01)
 HYPERNET = HypernetConfig(embedding_dim=4, hidden_dim=8)
 
 Runner = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Whatever tests of other folders set: results of one session are compared bit for bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

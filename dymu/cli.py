@@ -207,7 +207,7 @@ def run(
     console = _console()
     _show_warnings(console)
     place = Place(
-        data_root=data_root,
+        data_root=data_root.absolute() if data_root is not None else None,
         device=device.value,
         cpus=threads,
         code=code_version(Path.cwd()),

@@ -18,10 +18,12 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from dymu.artifacts.store import Store
 from dymu.errors import BackendError, DymuError
@@ -48,6 +50,7 @@ _OBJECT_STORE_BYTES = 128 * 1024**2  # only the plan and Tune's own small object
 _RETRIES = 2  # of a trial whose process or node died; a step that raises is reported and never repeated
 _STOP_LOOK_S = 0.2
 _KNOCK_S = 10.0
+_ALIVE = "alive.lock"  # locked in the scratch folder of a run that is not over
 _GO_ON = "Finished steps and checkpoints are kept; run the same command again."
 
 
@@ -231,13 +234,11 @@ def _ray(address: str | None, logs: Path) -> Iterator[Path]:
         # Only processes of this run know the token, and no file in the home folder holds it.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     logs.mkdir(parents=True, exist_ok=True)
-    # All nodes of a running cluster must see the folder; a local one has its sockets there, whose names must
-    # not be long.
-    short = "/tmp" if Path("/tmp").is_dir() else None
-    scratch = Path(tempfile.mkdtemp(prefix="dymu-", dir=short if address is None else logs))
+    scratch = _scratch(logs if address is not None else None)
     keep = False
     try:
         with ExitStack() as quiet:
+            quiet.enter_context(FileLock(scratch / _ALIVE))
             file = quiet.enter_context((logs / "ray.log").open("w", encoding="utf-8"))
             quiet.enter_context(redirect_stdout(file))
             quiet.enter_context(redirect_stderr(file))
@@ -257,6 +258,22 @@ def _ray(address: str | None, logs: Path) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _scratch(shared: Path | None) -> Path:
+    """A folder that all nodes see; those that a killed run left behind are removed.
+
+    The sockets of a local cluster lie in it, and their names must not be long.
+    """
+    parent = shared or Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir())
+    for other in parent.glob("dymu-*"):
+        alive = other / _ALIVE
+        if not alive.exists() or alive.stat().st_uid != os.getuid():
+            continue
+        lock = FileLock(alive)
+        with suppress(Timeout), lock.acquire(blocking=False):
+            shutil.rmtree(other, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix="dymu-", dir=parent))
+
+
 def _connect(ray: Any, address: str | None, scratch: Path) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
@@ -269,7 +286,6 @@ def _connect(ray: Any, address: str | None, scratch: Path) -> None:
                 address="local",
                 include_dashboard=False,
                 object_store_memory=_OBJECT_STORE_BYTES,
-                _node_ip_address="127.0.0.1",
                 _temp_dir=str(scratch),
                 **quiet,
             )

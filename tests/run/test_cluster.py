@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from dymu.artifacts.store import Store
-from dymu.run.cluster import _stop_asked
+from dymu.run.cluster import _ALIVE, _scratch, _stop_asked
 from dymu.run.execute import Place, run_chain
 from dymu.run.plan import Plan
 from dymu.run.work import read_progress
@@ -117,6 +118,16 @@ def test_a_run_goes_on_after_kill_and_after_a_signal(
     (chain,) = plan.chains
     assert run_chain(chain, whole, place, lambda: False).failure is None
     assert same_bytes(plan, store, whole)
+
+
+def test_scratch_of_killed_runs_is_removed_and_that_of_others_stays(tmp_path: Path) -> None:
+    alive, dead, foreign = (tmp_path / f"dymu-{name}" for name in ("alive", "dead", "foreign"))
+    for folder in (alive, dead, foreign):
+        folder.mkdir()
+    (dead / _ALIVE).touch()
+    with FileLock(alive / _ALIVE):
+        made = _scratch(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"dymu-alive", "dymu-foreign", made.name}
 
 
 def test_a_worker_sees_the_stop_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,13 +35,13 @@ IF_DEFINED = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def record(study: Study, record_of: RecordOf) -> Record:
     """Of the paper's method."""
     return record_of(study)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def single(study_of: Callable[[str], Study], record_of: RecordOf) -> Record:
     """Of single-task nets."""
     return record_of(study_of("single_task"))

@@ -35,6 +35,8 @@ class AnchorNet(nn.Module):
         shapes = self.layer_shapes()
         skip_shape = None if backbone.skip_layer is None else shapes[backbone.skip_layer]
         self.heads = nn.ModuleList(backbone.head(task, shapes[-1], skip_shape, image_shape) for task in tasks)
+        for node in self.nodes():
+            node.number_norms()
 
     def block(self, layer: int, stream: int) -> Block:
         """Node (l, i) of the search space."""

@@ -125,7 +125,7 @@ class Node(nn.Module):
     """A block or a head: a piece of network that runs or does not run as a whole."""
 
     def number_norms(self) -> None:
-        """Give every normalisation its position and the offset of its channels; call once at construction."""
+        """Give every normalisation its position and the offset of its channels; the anchor net calls this."""
         offset = 0
         for position, norm in enumerate(self.norms()):
             norm.position, norm.offset = position, offset

@@ -120,8 +120,8 @@ def _check_finite(outcome: Outcome, tasks: tuple[Task, ...], context: RunContext
     ]
     who = f"the loss of task {', '.join(bad)}" if bad else f"the objective ({outcome.objective.item()})"
     raise TrainingError(
-        f"{context.step.address}: {who} is not finite at step {step}; lower "
-        f"{context.step.stage}.optimisation.learning_rate or look at the data of that task."
+        f"{context.step.address}: {who} is not finite at step {step}; lower the "
+        f"learning rate of the {context.step.stage} stage or look at the data of that task."
     )
 
 

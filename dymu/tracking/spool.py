@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from dymu.artifacts.files import disk_errors
+
 METRICS = "metrics.jsonl"
 PROGRESS = "progress.json"
 _PROGRESS_INTERVAL_S = 0.5
@@ -34,7 +36,10 @@ class Spool:
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Append the metrics of one step."""
         line = json.dumps({"step": step, "metrics": dict(metrics)}, sort_keys=True)
-        with self.metrics_file.open("a", encoding="utf-8") as file:
+        with (
+            disk_errors(self.metrics_file, doing="write"),
+            self.metrics_file.open("a", encoding="utf-8") as file,
+        ):
             file.write(line + "\n")
 
     def rewind(self, step: int) -> None:
@@ -44,8 +49,9 @@ class Spool:
         lines = self.metrics_file.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] < step]
         partial = self.metrics_file.with_suffix(".part")
-        partial.write_text("".join(kept), encoding="utf-8")
-        partial.replace(self.metrics_file)
+        with disk_errors(self.metrics_file, doing="write"):
+            partial.write_text("".join(kept), encoding="utf-8")
+            partial.replace(self.metrics_file)
 
     def progress(self, step: int, total: int, *, state: str = "running") -> None:
         """Say how far the step is; at most twice a second unless the state is not ``running``."""
@@ -70,5 +76,6 @@ class Spool:
             }
         )
         partial = self.folder / (PROGRESS + f".{os.getpid()}")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(self.folder / PROGRESS)
+        with disk_errors(self.folder / PROGRESS, doing="write"):
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(self.folder / PROGRESS)

@@ -84,3 +84,11 @@ def test_layer_shapes_are_what_the_blocks_give(make_net: MakeNet, images: torch.
 def test_parameters_of_nodes_are_all_parameters(make_net: MakeNet) -> None:
     net = make_net()
     assert net.num_parameters() == sum(parameter.numel() for parameter in net.parameters())
+
+
+def test_every_node_knows_where_its_channels_begin(make_net: MakeNet) -> None:
+    for node in make_net().nodes():
+        norms = list(node.norms())
+        assert [norm.position for norm in norms] == list(range(len(norms)))
+        widths = [norm.num_channels if norm.affine else 0 for norm in norms]
+        assert [norm.offset for norm in norms] == [sum(widths[:number]) for number in range(len(widths))]

@@ -206,7 +206,7 @@ def test_a_loss_that_is_not_finite_stops_the_step_and_publishes_nothing(
     with pytest.raises(TrainingError) as caught:
         anchor.run(anchor, context)
     assert f"{anchor.address}: the loss of task parity (inf) is not finite at step 0" in str(caught.value)
-    assert "anchor.optimisation.learning_rate" in str(caught.value)
+    assert "learning rate of the anchor stage" in str(caught.value)
     assert list(context.out_dir.iterdir()) == []
 
 

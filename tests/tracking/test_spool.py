@@ -1,9 +1,11 @@
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
-from dymu.tracking.spool import PROGRESS, Spool
+from dymu.errors import StoreError
+from dymu.tracking.spool import METRICS, PROGRESS, Spool
 
 
 def steps_in(spool: Spool) -> list[int]:
@@ -63,3 +65,13 @@ def test_progress_is_not_written_at_every_step(spool: Spool) -> None:
     for step in range(1, 100):
         spool.progress(step, 1000)
     assert (spool.folder / PROGRESS).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("act", ["log", "progress"])
+def test_a_full_disk_is_told_with_the_path(act: str, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open" if act == "log" else "write_text", full)
+    with pytest.raises(StoreError, match=METRICS if act == "log" else PROGRESS):
+        spool.log(0, {"loss": 1.0}) if act == "log" else spool.progress(1, 1)

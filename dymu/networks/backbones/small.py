@@ -95,7 +95,6 @@ class SmallBlock(Block):
         self.norm2 = Norm(channels, affine=final_affine)
         self.out_shape = (channels, height, width)
         self.residual = self.out_shape == in_shape
-        self.number_norms()
 
     def forward(self, features_BPCHW: Tensor, call: NormCall) -> Tensor:
         """Features (B, P, channels, H', W')."""
@@ -139,7 +138,6 @@ class DenseHead(Head):
         self.conv = nn.Conv2d(in_channels, hidden, 3, padding=1, bias=False)
         self.norm = Norm(hidden)
         self.out = nn.Conv2d(hidden, num_outputs, 1)
-        self.number_norms()
 
     def forward(self, features_BPCHW: Tensor, skip_BPCHW: Tensor | None, call: NormCall) -> Tensor:
         """Predictions (B, P, num_outputs, H, W) at image size."""

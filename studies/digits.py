@@ -25,13 +25,13 @@ ANCHOR = AnchorRecipe(
 # A hundred decays of the temperature and two of the learning rate, as in the paper's 30 thousand steps. The
 # rate is three times the paper's, because at 1e-3 the resource preference has no effect after so few steps.
 EDGE = EdgeConfig(
-    optimisation=Optimisation(num_steps=1200, learning_rate=3e-3, decay_every=560),
+    optimisation=Optimisation(num_steps=900, learning_rate=3e-3, decay_every=420),
     preferences_per_step=8,
     batch_size=8,
-    temperature_every=12,
+    temperature_every=9,
 )
 WEIGHT = WeightConfig(
-    optimisation=Optimisation(num_steps=600, decay_every=280), preferences_per_step=4, batch_size=16
+    optimisation=Optimisation(num_steps=400, decay_every=187), preferences_per_step=4, batch_size=16
 )
 EVALUATION = EvaluationConfig(reference_point=(3.0, 3.0, 3.0))
 
@@ -57,7 +57,7 @@ phn_bn = Study(
     dataset=Digits(),
     method=PHNBN(
         backbone=BACKBONE,
-        optimisation=Optimisation(num_steps=3000, decay_every=1400),
+        optimisation=Optimisation(num_steps=2350, decay_every=1100),
         static=ANCHOR.optimisation,
         preferences_per_step=8,
         batch_size=16,
@@ -69,7 +69,7 @@ phn_bn_frozen = Study(
     dataset=Digits(),
     method=PHNBN(
         backbone=BACKBONE,
-        optimisation=Optimisation(num_steps=2400, decay_every=1120),
+        optimisation=Optimisation(num_steps=1750, decay_every=820),
         static=Optimisation(num_steps=2400, learning_rate=3e-3, schedule="cosine"),
         static_batch_size=ANCHOR.batch_size,
         convolutions="frozen",

@@ -44,6 +44,14 @@ ours = Study(
     evaluation=EVALUATION,
 )
 
+# What the edge hypernet does by itself: a sixth of the time of ours, for questions about branching.
+unadapted = Study(
+    name="scenes-unadapted",
+    dataset=Scenes(),
+    method=Controllable(anchor=ANCHOR, edge=EDGE, weight=None),
+    evaluation=EVALUATION,
+)
+
 # Baselines at matched budgets: as many images pass as many streams as in ours (docs/protocol.md, Budgets).
 single_task = Study(
     name="scenes-single-task", dataset=Scenes(), method=SingleTask(anchor=ANCHOR), evaluation=EVALUATION

@@ -250,7 +250,7 @@ def status(
 ) -> None:
     """Show what is done, running, failed or waiting, per arm, seed and stage."""
     from dymu.run.status import study_status
-    from dymu.run.views import status_table
+    from dymu.run.views import status_tables
 
     opened = _reading(store)
     states = study_status(opened, [opened.manifest(name) for name in names] if names else opened.manifests())
@@ -258,7 +258,8 @@ def status(
         _print_json([state.form() for state in states])
         return
     console = _console()
-    console.print(status_table(states))
+    for shown in status_tables(states):
+        console.print(shown, "")
     for state in states:
         if state.error:
             _complain(f"{state.address} failed: {state.error}\n  log: {state.log}")

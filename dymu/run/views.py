@@ -1,6 +1,6 @@
 """Plans and states as terminal tables and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -80,19 +80,24 @@ def plan_summary(plan: Plan, cost: Estimate) -> str:
     )
 
 
-def status_table(states: Sequence[StageStatus]) -> Table:
-    """One row per arm and seed, one column per stage."""
+def status_tables(states: Sequence[StageStatus]) -> Iterator[Table]:
+    """A table per study or question: one row per arm and seed, one column per stage."""
+    for manifest in dict.fromkeys(state.manifest for state in states):
+        yield _status_table(manifest, [state for state in states if state.manifest == manifest])
+
+
+def _status_table(name: str, states: Sequence[StageStatus]) -> Table:
     stages = list(dict.fromkeys(state.stage for state in states))
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("study", "arm", "seed", *stages):
+    table = Table(title=Text(name), title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("arm", "seed", *stages):
         table.add_column(title, overflow="fold")
-    rows: dict[tuple[str, str, int], dict[str, Text]] = {}
+    rows: dict[tuple[str, int], dict[str, Text]] = {}
     for state in states:
-        row = rows.setdefault((state.manifest, state.arm, state.seed), {})
+        row = rows.setdefault((state.arm, state.seed), {})
         reached = f" {state.step}/{state.total}" if state.total else ""
         row[state.stage] = Text(state.state + reached, style=_STATE_STYLES[state.state])
-    for (manifest, arm, seed), cells in rows.items():
-        table.add_row(manifest, arm, str(seed), *(cells.get(stage, Text("")) for stage in stages))
+    for (arm, seed), cells in rows.items():
+        table.add_row(arm, str(seed), *(cells.get(stage, Text("")) for stage in stages))
     return table
 
 

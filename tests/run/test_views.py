@@ -9,8 +9,8 @@ from dymu.artifacts.store import Store
 from dymu.run.estimate import estimate
 from dymu.run.execute import Place, execute_step
 from dymu.run.plan import Plan
-from dymu.run.status import study_status
-from dymu.run.views import plan_form, plan_summary, plan_table, status_table
+from dymu.run.status import StageStatus, study_status
+from dymu.run.views import plan_form, plan_summary, plan_table, status_tables
 
 Planner = Callable[..., Plan]
 
@@ -58,10 +58,11 @@ def test_a_plan_as_json_is_complete(planner: Planner, store: Store) -> None:
 
 def test_status_is_a_row_per_arm_and_seed(planner: Planner, store: Store) -> None:
     plan = planner("toy_question", seeds=(0, 1))
-    shown = text(status_table(study_status(store, [plan.manifest(plan.targets[0])])))
-    assert shown.count("toy_studies-ours.toy_question") == 6
-    assert shown.splitlines()[0].split() == [
-        "study",
+    (table,) = status_tables(study_status(store, [plan.manifest(plan.targets[0])]))
+    shown = text(table)
+    assert shown.splitlines()[0].strip() == "toy_studies-ours.toy_question"
+    assert len(shown.strip().splitlines()) == 2 + 6
+    assert shown.splitlines()[1].split() == [
         "arm",
         "seed",
         "anchor",
@@ -70,3 +71,14 @@ def test_status_is_a_row_per_arm_and_seed(planner: Planner, store: Store) -> Non
         "weight",
         "evaluate",
     ]
+
+
+def test_a_study_with_a_stage_of_its_own_adds_no_column_to_the_others() -> None:
+    def state(manifest: str, stage: str) -> StageStatus:
+        return StageStatus(
+            manifest=manifest, arm="baseline", seed=0, stage=stage, address=f"{stage}/0", state="done"
+        )
+
+    first, second = status_tables([state("a", "edge"), state("b", "path_losses"), state("b", "edge")])
+    assert [column.header for column in first.columns] == ["arm", "seed", "edge"]
+    assert [column.header for column in second.columns] == ["arm", "seed", "path_losses", "edge"]

@@ -106,8 +106,13 @@ def edge_step(
     """The step that trains the edge hypernet.
 
     Raises:
-        SpecError: For two tasks with row-wise affinity, which is then zero between them.
+        SpecError: For two tasks with row-wise affinity, which is then zero between them; and if the table of
+            path losses is missing or given in vain.
     """
+    if (settings.objective == "tabulated") != (path_losses is not None):
+        raise SpecError(
+            "EdgeConfig.objective='tabulated' needs a step of path losses, and 'minibatch' takes none."
+        )
     num_tasks = len(anchor.config.dataset.tasks)
     row_wise = affinity.config.scale == "row"
     if num_tasks == 2 and settings.use_affinity and row_wise and settings.active_weight > 0:

@@ -110,7 +110,7 @@ def load_predictor(step: Step, context: RunContext) -> Predictor:
         case "single_task":
             return SingleTaskPredictor(load_anchor(step.inputs["anchor"], context))
         case "static_grid":
-            nets = [load_shared(net, context, role) for role, net in sorted(step.inputs.items())]
+            nets = [load_shared(net, context, role) for role, net in sorted(step.inputs.items(), key=_number)]
             return StaticGridPredictor(nets)
         case "phn_bn":
             net = load_shared(step.inputs["phn_bn"], context, "phn_bn")
@@ -122,3 +122,8 @@ def _step(
 ) -> Step:
     settings = EvaluateConfig(method=method, protocol=protocol)
     return Step(stage=STAGE, revision=REVISION, config=settings, run=run_evaluate, inputs=inputs, seed=seed)
+
+
+def _number(role_and_net: tuple[str, Step]) -> int:
+    """Position of a static net among the preferences; text order would put net_1000 before net_101."""
+    return int(role_and_net[0].removeprefix("net_"))

@@ -47,6 +47,7 @@ Floats = NDArray[np.float64]
 def summarise(step: Step, predictor: Predictor, bench: Bench) -> Record:
     """Measure a trained method by its protocol."""
     protocol = bench.protocol
+    assert step.seed is not None, f"{step.address} has no seed"
     tasks = dataset_of(step).tasks
     preferences_SN = evaluation_preferences(protocol, num_tasks=len(tasks))
     values: dict[str, Value] = {
@@ -67,7 +68,7 @@ def summarise(step: Step, predictor: Predictor, bench: Bench) -> Record:
     bench.context.spool.progress(len(resources), len(resources))
     return Record(
         address=step.address,
-        seed=step.seed or 0,
+        seed=step.seed,
         method=step.config.method,
         tasks=tuple(task.name for task in tasks),
         values=values,

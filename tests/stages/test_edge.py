@@ -31,7 +31,7 @@ from dymu.spec.task import Task
 from dymu.stages.affinity import load_affinity
 from dymu.stages.anchor import load_anchor
 from dymu.stages.context import RunContext
-from dymu.stages.edge import WEIGHTS, EdgeConfig, load_edge, sample_parents, temperature_of
+from dymu.stages.edge import WEIGHTS, EdgeConfig, edge_step, load_edge, sample_parents, temperature_of
 from dymu.stages.losses import batch_losses
 from dymu.stages.path_losses import expected_losses, load_path_losses
 from dymu.stages.preferences import draw_preferences
@@ -349,3 +349,17 @@ def test_a_missing_target_is_named(
     with pytest.raises(DataError, match="no targets for task 'left'"):
         step.run(step, context)
     assert list(context.out_dir.iterdir()) == []
+
+
+def test_an_objective_without_its_table_is_refused(steps: Mapping[str, Step]) -> None:
+    for name in ("edge", "tabulated_edge"):
+        edge = steps[name]
+        other = None if "path_losses" in edge.inputs else steps["path_losses"]
+        with pytest.raises(SpecError, match="path losses"):
+            edge_step(
+                edge.config,
+                anchor=edge.inputs["anchor"],
+                affinity=edge.inputs["affinity"],
+                path_losses=other,
+                seed=0,
+            )

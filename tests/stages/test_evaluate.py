@@ -22,7 +22,7 @@ from dymu.spec.evaluation import Statistics
 from dymu.spec.study import Study, override
 from dymu.stages.anchor import WEIGHTS, load_anchor
 from dymu.stages.context import Interrupted, RunContext
-from dymu.stages.evaluate import phn_bn_evaluation, static_grid_evaluation
+from dymu.stages.evaluate import _number, phn_bn_evaluation, run_evaluate, static_grid_evaluation
 from dymu.stages.losses import batch_losses
 from dymu.tracking.spool import METRICS
 
@@ -257,3 +257,14 @@ def test_the_protocol_changes_the_evaluation_and_nothing_before_it(study: Study)
         {below.stage: below.address for below in s.evaluation_step(0).closure()} for s in (study, other)
     )
     assert {stage for stage in one if one[stage] != two[stage]} == {"evaluate"}
+
+
+def test_static_nets_stand_in_the_order_of_their_preferences() -> None:
+    roles = [f"net_{number:03d}" for number in (999, 1000, 101, 2)]
+    net = Step(stage="shared", revision=1, config=None, run=run_evaluate)
+    assert [role for role, _ in sorted(((role, net) for role in roles), key=_number)] == [
+        "net_002",
+        "net_101",
+        "net_999",
+        "net_1000",
+    ]

@@ -1,10 +1,44 @@
-"""Fixtures for tests about the repository as a whole."""
+"""Fixtures for tests about the repository as a whole, and the command line in this process."""
 
 import importlib.util
+import io
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import pytest
+
+from dymu import cli
+
+TOYS = Path(__file__).parent / "run" / "toys"
+HERE = ("--backend", "local", "--no-tracking")
+
+
+class Said(NamedTuple):
+    """How a command ended and what it printed; errors have no line breaks."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What was printed, as a JSON value."""
+        return json.loads(self.out)
+
+    @property
+    def flat(self) -> str:
+        """What was printed, without line breaks."""
+        return _flat(self.out)
+
+
+Dymu = Callable[..., Said]
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +62,64 @@ def update(golden: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def dymu(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Dymu:
+    """The command in this process, in the folder of the toys, with a store of its own."""
+    _prepare(monkeypatch)
+    monkeypatch.setenv("DYMU_STORE", str(tmp_path / "store"))
+    for name in ("DYMU_DEBUG", "DYMU_DATA", "MLFLOW_TRACKING_URI", "RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("dymu.reports.figures.for_run", lambda _: ())  # drawing takes seconds
+
+    def call(*arguments: str) -> Said:
+        code = _call(monkeypatch, *arguments)
+        out, err = capsys.readouterr()
+        return Said(code, out, _flat(err))
+
+    return call
+
+
+@pytest.fixture
+def run_here(dymu: Dymu) -> Dymu:
+    """``dymu run`` in this process, telling MLflow nothing."""
+    return lambda *arguments: dymu("run", *arguments, *HERE)
+
+
+@pytest.fixture(scope="session")
+def question(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
+    """A question that was run once, one of its arms in vain, with figures; and its store."""
+    store = tmp_path_factory.mktemp("question") / "store"
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        _prepare(patch)
+        code = _call(patch, "run", "toy_question", *HERE, "--store", str(store))
+    return Said(code, out.getvalue(), _flat(err.getvalue())), store
+
+
+@pytest.fixture
+def finished(dymu: Dymu, question: tuple[Said, Path], tmp_path: Path) -> Dymu:
+    """The command with a copy of that store."""
+    shutil.copytree(question[1], tmp_path / "store")
+    return dymu
+
+
+def _prepare(patch: pytest.MonkeyPatch) -> None:
+    patch.chdir(TOYS)
+    patch.setattr(sys, "path", list(sys.path))
+    patch.setenv("COLUMNS", "200")
+    logger = logging.getLogger("dymu")
+    patch.setattr(logger, "handlers", [])
+    patch.setattr(logger, "propagate", True)
+
+
+def _call(patch: pytest.MonkeyPatch, *arguments: str) -> int:
+    patch.setattr(sys, "argv", ["dymu", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())

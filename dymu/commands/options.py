@@ -1,0 +1,84 @@
+"""Arguments and flags that more than one verb takes, so that they mean the same everywhere."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class BackendName(StrEnum):
+    """Where steps run."""
+
+    RAY = "ray"
+    LOCAL = "local"
+
+
+class Device(StrEnum):
+    """Where tensors live."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Style(StrEnum):
+    """How a table is written."""
+
+    TERMINAL = "terminal"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    LATEX = "latex"
+
+
+TargetText = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="A question (ablations.branching_regularizer), a study (studies.digits:ours) or all studies of "
+        "a module (studies.digits).",
+    ),
+]
+StoreDir = Annotated[
+    Path | None,
+    typer.Option("--store", metavar="DIR", help="Folder of results.  [default: $DYMU_STORE or .dymu]"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Baseline = Annotated[
+    str | None, typer.Option("--study", metavar="TARGET", help="Ask the question about this study instead.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override",
+        "-o",
+        metavar="PATH=VALUE",
+        help="Change the baseline, as in method.edge.active_threshold=0.3; marked ad hoc, never in a table.",
+    ),
+]
+Arms = Annotated[
+    list[str] | None, typer.Option("--arm", metavar="NAME", help="Only this arm; may be repeated.")
+]
+Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", help="Seeds 0 to N - 1.  [default: 1]")]
+SeedList = Annotated[str | None, typer.Option("--seed-list", metavar="0,4", help="These seeds.")]
+StudyName = Annotated[
+    str | None,
+    typer.Option(
+        "--study", metavar="STUDY", help="A study (studies.digits:ours), by default the one there is."
+    ),
+]
+QuestionName = Annotated[
+    str | None,
+    typer.Option("--question", metavar="QUESTION", help="A question (ablations.branching_regularizer)."),
+]
+OutDir = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Folder for files.  [default: STORE/reports/NAME]")
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        metavar="URI",
+        envvar="MLFLOW_TRACKING_URI",
+        help="MLflow server or database.  [default: SQLite in the store]",
+    ),
+]

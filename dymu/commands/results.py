@@ -1,0 +1,99 @@
+"""Verbs that read records: ``table``, ``figure`` and ``claims``."""
+
+from typing import Annotated
+
+import typer
+
+from dymu.commands.console import make_console, print_json, reading
+from dymu.commands.options import Json, OutDir, QuestionName, StoreDir, StudyName, Style
+
+app = typer.Typer()
+
+
+_TABLES_OF_METHODS = (1, 2, 3, 4)  # the others are about parts of one method
+
+
+@app.command(
+    epilog="Examples:  [bold]dymu table 6[/bold]   "
+    "[bold]dymu table 6 --study studies.digits:ours --style latex > table6.tex[/bold]"
+)
+def table(
+    number: Annotated[
+        int | None,
+        typer.Argument(metavar="[NUMBER]", help="Of the paper's table; not needed with --question."),
+    ] = None,
+    study: StudyName = None,
+    question: QuestionName = None,
+    style: Annotated[Style, typer.Option(help="How to write it.")] = Style.TERMINAL,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Name the addresses behind each row.")
+    ] = False,
+    store: StoreDir = None,
+    as_json: Json = False,
+) -> None:
+    """Print a table of the paper with the measured values beside the printed ones, from records."""
+    from dymu.reports import collect, render, tables
+    from dymu.reports.table import form
+
+    results = collect.find_results(
+        reading(store), number=number, kind="table", study=study, question=question
+    )
+    make = tables.study_table if number in _TABLES_OF_METHODS else tables.ablation_table
+    made = make(results, provenance=provenance)
+    if as_json:
+        print_json(form(made))
+    elif style is Style.TERMINAL:
+        make_console().print(render.terminal(made))
+    else:
+        print(render.render(made, style.value), end="")
+
+
+@app.command(
+    epilog="Examples:  [bold]dymu figure 5 --study studies.digits:ours[/bold]   "
+    "[bold]dymu figure curves --out figures[/bold]"
+)
+def figure(
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="FIGURE",
+            help="The number of the paper's figure (5 is the resource map), or curves for training curves.",
+        ),
+    ],
+    study: StudyName = None,
+    question: QuestionName = None,
+    out: OutDir = None,
+    store: StoreDir = None,
+) -> None:
+    """Draw a figure of the paper from records; prints the paths of the files."""
+    from dymu.reports import collect, figures
+
+    opened = reading(store)
+    number = int(which) if which.isdecimal() else None
+    results = collect.find_results(opened, number=number, kind="figure", study=study, question=question)
+    folder = out or opened.root / "reports" / results.manifest.name
+    for path in figures.draw(which, results, opened, folder):
+        print(path)
+
+
+@app.command(epilog="Example:  [bold]dymu claims --question ablations.branching_regularizer[/bold]")
+def claims(
+    number: Annotated[int | None, typer.Argument(metavar="[NUMBER]", help="Of the paper's table.")] = None,
+    study: StudyName = None,
+    question: QuestionName = None,
+    store: StoreDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say which claims of the paper are reproduced, not reproduced, or undecided at this many seeds."""
+    from dymu.reports import collect, render
+    from dymu.reports.claims import check_claims, claims_table
+    from dymu.reports.table import form
+
+    results = collect.find_results(
+        reading(store), number=number, kind="table", study=study, question=question
+    )
+    made = claims_table(check_claims(results))
+    if as_json:
+        print_json(form(made))
+    else:
+        make_console().print(render.terminal(made))

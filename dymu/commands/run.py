@@ -1,0 +1,148 @@
+"""The verb ``run``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from dymu.artifacts.store import Store, default_root
+from dymu.commands.console import complain, make_console, show_warnings
+from dymu.commands.options import (
+    Arms,
+    BackendName,
+    Baseline,
+    Device,
+    OutDir,
+    Overrides,
+    SeedList,
+    Seeds,
+    StoreDir,
+    TargetText,
+    TrackingUri,
+)
+from dymu.commands.planning import names_of, planned
+from dymu.errors import ReportError
+
+if TYPE_CHECKING:
+    from dymu.artifacts.manifest import Manifest
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Examples:  [bold]dymu run ablations.branching_regularizer[/bold]   "
+    "[bold]dymu run studies.digits:ours --seeds 3 --backend local[/bold]   "
+    "Ctrl-C writes checkpoints; the same command goes on from there."
+)
+def run(
+    target: TargetText,
+    study: Baseline = None,
+    override: Overrides = None,
+    arm: Arms = None,
+    seeds: Seeds = None,
+    seed_list: SeedList = None,
+    backend: Annotated[
+        BackendName,
+        typer.Option(help="Ray (a local cluster that the command starts and stops), or this process."),
+    ] = BackendName.RAY,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            envvar="RAY_ADDRESS",
+            help="A running Ray cluster whose nodes all see the store and this folder.",
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Most chains of steps at once.  [default: what fits]"),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Cores a step; changes the last bits of results.")
+    ] = None,
+    device: Annotated[
+        Device, typer.Option(help="Where tensors live; with cuda each step takes a GPU.")
+    ] = Device.CPU,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", envvar="DYMU_DATA", help="Folder of data sets that are not generated."),
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    no_tracking: Annotated[bool, typer.Option("--no-tracking", help="Do not tell MLflow.")] = False,
+    out: OutDir = None,
+    store: StoreDir = None,
+) -> None:
+    """Run what TARGET still needs; print its table, draw its figures and tell MLflow.
+
+    Exit codes: 0 all right, 1 some arms failed (the others finished), 2 bad input, 3 store, Ray or MLflow
+    cannot be used, 4 records are missing, 130 interrupted.
+    """
+    from dymu.run.estimate import estimate
+    from dymu.run.execute import Place
+    from dymu.run.provenance import code_version
+    from dymu.run.study import RunOptions, run_study
+    from dymu.run.views import plan_summary
+
+    opened = Store(store or default_root())
+    made = planned(opened, target, study, override, arm, seeds, seed_list)
+    console = make_console()
+    show_warnings(console)
+    place = Place(
+        data_root=data_root.absolute() if data_root is not None else None,
+        device=device.value,
+        cpus=threads,
+        code=code_version(Path.cwd()),
+        capture_output=backend is BackendName.RAY,
+    )
+    options = RunOptions(
+        backend=backend.value,
+        address=address,
+        concurrency=concurrency,
+        place=place,
+        tracking=not no_tracking,
+        tracking_uri=tracking_uri,
+    )
+    console.print(
+        f"{names_of(made)}: {plan_summary(made, estimate(made.missing, opened))}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    outcome = run_study(
+        made, opened, options, console, report=lambda manifest: report_of(manifest, opened, out, console)
+    )
+    for use, failure in outcome.failures.items():
+        complain(f"arm {made.name_of(use)}, seed {use.seed}: {failure.text}")
+    if outcome.tracking_error:
+        complain(outcome.tracking_error)
+    if outcome.interrupted:
+        console.print("Interrupted. Checkpoints are kept; the same command goes on from there.")
+    for url in outcome.urls:
+        console.print(f"MLflow: {url}  (`dymu ui` serves the database of the store)", soft_wrap=True)
+    raise typer.Exit(outcome.exit_code)
+
+
+def report_of(manifest: "Manifest", store: Store, out: Path | None, console: Console) -> Sequence[Path]:
+    """Print the table of a target and draw its figures, as far as records allow; the files."""
+    from dymu.reports import collect, figures, render, tables
+
+    if any(arm.ad_hoc for arm in manifest.arms):
+        console.print("Ad hoc overrides: no table or figure; `dymu status` shows the steps.", soft_wrap=True)
+        return []
+    folder = out or store.root / "reports" / manifest.name
+    try:
+        results = collect.results_of(store, manifest)
+        made = tables.ablation_table(results)
+        console.print(render.terminal(made))
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [folder / "table.md", folder / "table.csv", folder / "table.tex"]
+        for path, style in zip(files, ("markdown", "csv", "latex"), strict=True):
+            path.write_text(render.render(made, style), encoding="utf-8")
+        for name in figures.for_run(results):
+            files += figures.draw(name, results, store, folder)
+    except ReportError as error:
+        console.print(f"No report yet: {error}", soft_wrap=True, highlight=False)
+        return []
+    console.print(f"Tables and figures: {folder}", soft_wrap=True, highlight=False)
+    return files

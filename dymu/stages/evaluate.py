@@ -7,6 +7,8 @@ is how a preference becomes a network, a :class:`~dymu.stages.predictors.Predict
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+
 from dymu.artifacts.config import config
 from dymu.artifacts.step import Step
 from dymu.data.examples import Examples
@@ -26,7 +28,7 @@ from dymu.stages.predictors import (
     SingleTaskPredictor,
     StaticGridPredictor,
 )
-from dymu.stages.shared import load_phn_bn_hypernet, load_shared
+from dymu.stages.shared import load_phn_bn_hypernet, load_shared, trained_for
 from dymu.stages.summary import summarise
 from dymu.stages.weight import load_weight
 
@@ -65,7 +67,7 @@ def single_task_evaluation(protocol: EvaluationConfig, *, anchor: Step) -> Step:
 
 
 def static_grid_evaluation(protocol: EvaluationConfig, *, nets: Sequence[Step]) -> Step:
-    """Evaluation of one static net per evaluation preference, in the order of the preferences."""
+    """Evaluation of static nets, in the order of the evaluation preferences that they were trained for."""
     inputs = {f"net_{number:03d}": net for number, net in enumerate(nets)}
     return _step("static_grid", protocol, inputs, seed=nets[0].seed)
 
@@ -110,8 +112,10 @@ def load_predictor(step: Step, context: RunContext) -> Predictor:
         case "single_task":
             return SingleTaskPredictor(load_anchor(step.inputs["anchor"], context))
         case "static_grid":
-            nets = [load_shared(net, context, role) for role, net in sorted(step.inputs.items(), key=_number)]
-            return StaticGridPredictor(nets)
+            in_order = sorted(step.inputs.items(), key=_number)
+            nets = [load_shared(net, context, role) for role, net in in_order]
+            trained_for_KN = np.array([trained_for(net.config) for _, net in in_order])
+            return StaticGridPredictor(nets, trained_for_KN)
         case "phn_bn":
             net = load_shared(step.inputs["phn_bn"], context, "phn_bn")
             return PHNBNPredictor(net, load_phn_bn_hypernet(net, step.inputs["phn_bn"], context))

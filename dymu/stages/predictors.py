@@ -149,20 +149,27 @@ class PHNBNPredictor(_Static):
 
 
 class StaticGridPredictor(_Static):
-    """One static net per evaluation preference, in their order."""
+    """Static nets, each trained for one preference; a preference is served by the net of the nearest one."""
 
-    def __init__(self, nets: list[AnchorNet]) -> None:
-        self.nets = nets
+    def __init__(self, nets: list[AnchorNet], trained_for_KN: Floats) -> None:
+        assert len(nets) == len(trained_for_KN), "each net has the preference that it was trained for"
+        self.nets, self.trained_for_KN = nets, trained_for_KN
 
     def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:  # noqa: ARG002
-        """Each net at its own preference."""
-        assert len(preferences_SN) == len(self.nets), (
-            "a static grid is judged at the preferences it was trained for"
-        )
+        """Every net once, and for each preference the measurement of its net."""
         tree = shared_stream(self.nets[0].num_layers, len(self.nets[0].tasks))
         parts = [measure(net, tree, None, bench) for net in self.nets]
-        metrics = {name: torch.cat([part.metrics[name] for part in parts]) for name in parts[0].metrics}
-        return Measurement(torch.cat([part.losses_SN for part in parts]), metrics)
+        net_S = torch.from_numpy(self.nearest(preferences_SN))
+        losses_KN = torch.cat([part.losses_SN for part in parts])
+        metrics = {
+            name: torch.cat([part.metrics[name] for part in parts])[net_S] for name in parts[0].metrics
+        }
+        return Measurement(losses_KN[net_S], metrics)
+
+    def nearest(self, preferences_SN: Floats) -> NDArray[np.intp]:
+        """(S,) number of the net whose preference is nearest; the first of several."""
+        distance_SK = np.linalg.norm(preferences_SN[:, None] - self.trained_for_KN[None], axis=2)
+        return distance_SK.argmin(axis=1)
 
     def cost(self, preferences_SN: Floats, resource: float) -> Cost:  # noqa: ARG002
         """One of the nets."""

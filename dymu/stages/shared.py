@@ -8,7 +8,6 @@ static net and frozen, which is the counterpart of the frozen anchor.
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from dymu.artifacts.config import check, config
 from dymu.artifacts.step import Step
@@ -117,6 +116,12 @@ def phn_bn_step(settings: PHNBNConfig, *, shared: Step | None, seed: int) -> Ste
     )
 
 
+def trained_for(settings: SharedConfig) -> tuple[float, ...]:
+    """The task preference of a static net, one share per task."""
+    num_tasks = len(settings.dataset.tasks)
+    return settings.preference or (1.0 / num_tasks,) * num_tasks
+
+
 def run_shared(step: Step, context: RunContext) -> None:
     """Train one shared backbone with N heads; publishes ``shared.safetensors``."""
     settings: SharedConfig = step.config
@@ -124,7 +129,7 @@ def run_shared(step: Step, context: RunContext) -> None:
     examples = _training_examples(settings.dataset, context)
     net = _shared_net(settings, context.random.torch("initialisation")).to(context.device)
     parents = shared_stream(net.num_layers, len(tasks))
-    preference_N = _preference(settings).to(context.device)
+    preference_N = torch.tensor(trained_for(settings), dtype=torch.float32, device=context.device)
 
     def compute(number: int) -> Outcome:
         index_B = draw_batch(len(examples), settings.batch_size, context.random.torch("batch", number))
@@ -201,12 +206,6 @@ def load_phn_bn_hypernet(net: AnchorNet, step: Step, context: RunContext) -> Wei
 def _shared_net(settings: SharedConfig | PHNBNConfig, generator: torch.Generator) -> AnchorNet:
     dataset = settings.dataset
     return single_task_nets(settings.backbone, dataset.tasks, dataset.input_shape, generator, num_streams=1)
-
-
-def _preference(settings: SharedConfig) -> Tensor:
-    num_tasks = len(settings.dataset.tasks)
-    given = settings.preference or tuple([1.0 / num_tasks] * num_tasks)
-    return torch.tensor(given, dtype=torch.float32)
 
 
 def _training_examples(dataset: Dataset, context: RunContext) -> Examples:

@@ -1,10 +1,12 @@
-"""Static nets: one for each evaluation preference."""
+"""Static nets: one for each evaluation preference, or for the first of them."""
 
 from collections.abc import Callable
 
 import pytest
 
+from dymu.artifacts.fingerprint import canonical
 from dymu.artifacts.step import Step
+from dymu.errors import SpecError
 from dymu.methods.static_grid import StaticGrid
 from dymu.networks.backbones.small import SmallBackbone
 from dymu.spec.study import Method, Study, override
@@ -53,3 +55,28 @@ def test_seeds_train_their_own_nets_for_the_same_preferences(study: Study) -> No
 def test_other_protocols_share_the_nets(study: Study) -> None:
     other = override(study, "evaluation.statistics", "running")
     assert nets(other.evaluation_step(0)) == nets(study.evaluation_step(0))
+
+
+def test_a_smaller_grid_is_trained_for_the_first_preferences_and_judged_at_all(study: Study) -> None:
+    few = override(study, "method.num_preferences", 3)
+    assert nets(few.evaluation_step(0)) == nets(study.evaluation_step(0))[:3]
+    assert few.evaluation_step(0).config == study.evaluation_step(0).config
+
+
+def test_a_grid_of_all_preferences_keeps_the_identity_it_had_before_its_size_could_be_set(
+    study: Study,
+) -> None:
+    assert "num_preferences" not in canonical(study.method)
+    sized = override(study, "method.num_preferences", 4)
+    assert sized.evaluation_step(0).address == study.evaluation_step(0).address
+
+
+def test_more_nets_than_preferences_are_refused(study: Study) -> None:
+    many = override(study, "method.num_preferences", 5)
+    with pytest.raises(SpecError, match=r"num_preferences is 5, .* at 4 preferences .* to at least 5"):
+        many.evaluation_step(0)
+
+
+def test_a_grid_of_no_nets_is_refused(study: Study) -> None:
+    with pytest.raises(SpecError, match=r"num_preferences is 0; expected None or at least 1"):
+        override(study, "method.num_preferences", 0)

@@ -169,8 +169,8 @@ def test_multiply_accumulates_of_single_task_nets_are_those_of_the_tree_that_sha
     ).all()
 
 
-def test_each_static_net_is_measured_at_its_own_preference(
-    steps: Mapping[str, Step], context_of: MakeContext, bench: Bench, tmp_path: Path, preferences: Preferences
+def test_a_preference_is_served_by_the_static_net_that_was_trained_for_the_nearest_one(
+    steps: Mapping[str, Step], context_of: MakeContext, bench: Bench, tmp_path: Path
 ) -> None:
     nets = []
     for number, row in enumerate([(1.0, 0.0, 0.0), (0.0, 0.5, 0.5)]):
@@ -179,22 +179,25 @@ def test_each_static_net_is_measured_at_its_own_preference(
             stage="reader", revision=1, config=step.config, run=step.run, inputs={"shared": step}, seed=0
         )
         nets.append(load_shared(step, context_of(reader, tmp_path / str(number))))
-    grid = StaticGridPredictor(nets)
-    found = grid.measure(preferences[:2], 0.0, bench)
+    grid = StaticGridPredictor(nets, np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]]))
+    preferences = np.array([[0.9, 0.1, 0.0], [0.1, 0.4, 0.5], [0.6, 0.2, 0.2]])
+    assert grid.nearest(preferences).tolist() == [0, 1, 0]
+    found = grid.measure(preferences, 0.0, bench)
+    assert torch.equal(found.losses_SN[2], found.losses_SN[0])
     for number, net in enumerate(nets):
         alone = measure(net, shared_stream(3, 3), None, bench)
         assert torch.equal(found.losses_SN[number], alone.losses_SN[0])
         assert found.metrics["left/accuracy"][number] == alone.metrics["left/accuracy"][0]
     assert not torch.equal(found.losses_SN[0], found.losses_SN[1])
     assert grid.anchor_parameters() == 2 * nets[0].num_parameters()
-    assert grid.cost(preferences, 0.0).parameters_S.tolist() == [nets[0].num_parameters()] * 6
+    assert grid.cost(preferences, 0.0).parameters_S.tolist() == [nets[0].num_parameters()] * 3
 
 
-def test_a_static_grid_is_not_judged_at_other_preferences(
-    shared_net: AnchorNet, bench: Bench, preferences: Preferences
+def test_a_static_grid_knows_what_each_net_was_trained_for(
+    shared_net: AnchorNet, preferences: Preferences
 ) -> None:
-    with pytest.raises(AssertionError, match="judged at the preferences it was trained for"):
-        StaticGridPredictor([shared_net]).measure(preferences, 0.0, bench)
+    with pytest.raises(AssertionError, match="each net has the preference that it was trained for"):
+        StaticGridPredictor([shared_net], preferences)
 
 
 def test_phn_bn_is_the_shared_tree_adapted_to_the_preference(

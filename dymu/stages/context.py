@@ -16,6 +16,7 @@ from dymu.artifacts.step import Step
 from dymu.data.examples import DataPlace
 from dymu.errors import StoreError
 from dymu.stages.randomness import Randomness
+from dymu.stages.world import ALONE, World
 from dymu.tracking.spool import Spool
 
 # SHA-256 of what follows, then what torch saved. Torch itself reads changed numbers without a word.
@@ -25,6 +26,14 @@ _DIGEST_SIZE = hashlib.sha256().digest_size
 
 class Interrupted(BaseException):
     """The step was asked to stop; its checkpoint is written. Not an error, so not an ``Exception``."""
+
+
+class Superseded(BaseException):
+    """Somebody else computes the step by now; what this process still holds of it counts for nothing."""
+
+
+def _nothing() -> None:
+    """What a hook does that nobody set."""
 
 
 @dataclass(kw_only=True)
@@ -39,6 +48,14 @@ class RunContext:
         data: Where data lies.
         device: Torch device.
         checkpoint_seconds: Least time between checkpoints.
+        checkpoint_steps: Training steps after which a checkpoint is due even before that time; ``None``
+            leaves it to the time.
+        world: The ranks that train the step together. Only the leader's folders count; the other ranks get
+            some that are thrown away.
+        fence: Asked before each checkpoint, metrics line and publication; raises :class:`Superseded` if
+            somebody else took the step over.
+        saved: Called after each checkpoint.
+        parts: Published folders of the step's parts, by their address, if all of them exist.
         stop_requested: Asked between training steps; true leads to a checkpoint and :class:`Interrupted`.
     """
 
@@ -49,6 +66,11 @@ class RunContext:
     data: DataPlace
     device: str = "cpu"
     checkpoint_seconds: float = 10.0
+    checkpoint_steps: int | None = None
+    world: World = ALONE
+    fence: Callable[[], None] = _nothing
+    saved: Callable[[], None] = _nothing
+    parts: Mapping[str, Path] = field(default_factory=dict)
     stop_requested: Callable[[], bool] = field(default=lambda: False)
     _last_checkpoint: float = field(default_factory=time.monotonic)
 

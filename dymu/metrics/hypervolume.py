@@ -28,6 +28,8 @@ BEST_POINT_HYPERVOLUME = MetricInfo(name="best_point_hypervolume", higher_is_bet
 _MAX_SWEEP_COORDINATES = 10
 # Enumerating the 2^20 subsets of 20 points in 20-D takes 0.02 s; each further point doubles that.
 _MAX_ENUMERATED_POINTS = 20
+# Memory for the volumes of all subsets doubles with each point: 8 MiB at 20.
+MAX_SUBSET_POINTS = 20
 # Subsets are enumerated in blocks whose table of edges stays in the cache.
 _BLOCK_POINTS = 10
 
@@ -67,6 +69,48 @@ def best_point_hypervolume(points_SN: ArrayLike, reference_N: ArrayLike) -> floa
     return float(_edges(points_SN, reference_N).prod(axis=1).max(initial=0.0))
 
 
+def subset_hypervolumes(points_SN: ArrayLike, reference_N: ArrayLike) -> Floats:
+    """Hypervolume of every subset of the points: what each choice of models would have been worth.
+
+    One pass over all intersections of boxes and one over all subsets: 0.04 s for 20 points in 3-D, whatever
+    the number of coordinates up to 20. Sums of both signs leave rounding errors below 1e-9 of the box.
+
+    Args:
+        points_SN: Loss vectors, one a row, at most 20.
+        reference_N: Upper corner of the box.
+
+    Returns:
+        (2^S,) hypervolumes; point s belongs to the subset of an index if bit s of the index is set.
+
+    Raises:
+        SpecError: If there are more than 20 points; and as :func:`hypervolume`.
+        TrainingError: As :func:`hypervolume`.
+    """
+    edges_SN = _all_edges(points_SN, reference_N)
+    num_points = len(edges_SN)
+    if num_points > MAX_SUBSET_POINTS:
+        raise SpecError(
+            f"{num_points} points have 2^{num_points} subsets; at most {MAX_SUBSET_POINTS} points are "
+            "enumerated. Draw subsets and take the hypervolume of each."
+        )
+    edges_SN = np.where((edges_SN > 0).all(axis=1, keepdims=True), edges_SN, 0.0)
+    volumes_T = np.ones(2**num_points)  # of the intersection of all boxes of a subset
+    smallest_T = np.full(2**num_points, np.inf)
+    signs_T = np.full(2**num_points, -1.0)
+    for edges_S in edges_SN.T:
+        for point, edge in enumerate(edges_S):
+            np.minimum(smallest_T[: 1 << point], edge, out=smallest_T[1 << point : 2 << point])
+        volumes_T *= smallest_T
+    for point in range(num_points):
+        np.negative(signs_T[: 1 << point], out=signs_T[1 << point : 2 << point])
+    volumes_T[0] = 0.0  # the empty subset stands for no box
+    volumes_T *= signs_T
+    for point in range(num_points):  # sums over all subsets of each subset, one point at a time
+        without_and_with = volumes_T.reshape(-1, 2, 1 << point)
+        without_and_with[:, 1] += without_and_with[:, 0]
+    return volumes_T
+
+
 def hypervolume_info(reference_N: ArrayLike) -> MetricInfo:
     """The range of a hypervolume of non-negative losses: at most the whole box below the reference point."""
     return MetricInfo(
@@ -79,6 +123,12 @@ def hypervolume_info(reference_N: ArrayLike) -> MetricInfo:
 
 def _edges(points_SN: ArrayLike, reference_N: ArrayLike) -> Floats:
     """Edges of the points that lie strictly below the reference point."""
+    edges_SN = _all_edges(points_SN, reference_N)
+    return edges_SN[(edges_SN > 0).all(axis=1)]
+
+
+def _all_edges(points_SN: ArrayLike, reference_N: ArrayLike) -> Floats:
+    """Edges of all points, some of them perhaps not positive."""
     reference = np.asarray(reference_N, dtype=np.float64)
     if reference.ndim != 1 or reference.size == 0 or not np.isfinite(reference).all():
         raise SpecError(
@@ -97,8 +147,7 @@ def _edges(points_SN: ArrayLike, reference_N: ArrayLike) -> Floats:
         raise TrainingError(
             f"loss {column} of point {row} is {points[row, column]}; a hypervolume needs finite losses."
         )
-    edges = reference - points
-    return edges[(edges > 0).all(axis=1)]
+    return reference - points
 
 
 def _nondominated(edges_SN: Floats) -> Floats:

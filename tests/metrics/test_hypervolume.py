@@ -18,6 +18,7 @@ from dymu.metrics.hypervolume import (
     best_point_hypervolume,
     hypervolume,
     hypervolume_info,
+    subset_hypervolumes,
 )
 
 Floats = NDArray[np.float64]
@@ -192,3 +193,41 @@ def test_reference_points_that_make_no_box_are_refused(reference: list[float]) -
 def test_points_that_do_not_fit_the_reference_are_refused(points: list[float]) -> None:
     with pytest.raises(SpecError, match="2 coordinates"):
         hypervolume(points, [1.0, 1.0])
+
+
+def members(points: Floats, index: int) -> Floats:
+    chosen: Floats = points[[point for point in range(len(points)) if index >> point & 1]]
+    return chosen
+
+
+@pytest.mark.parametrize("coordinates", [1, 2, 3, 6, 12])
+def test_every_subset_has_its_own_hypervolume(coordinates: int) -> None:
+    points = np.random.default_rng(coordinates).random((8, coordinates)) * 1.2  # some outside the box
+    points[3] = points[5]
+    found = subset_hypervolumes(points, np.ones(coordinates))
+    assert len(found) == 256
+    for index, volume in enumerate(found):
+        expected = hypervolume(members(points, index), np.ones(coordinates))
+        assert volume == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("coordinates", [2, 3, 20])
+def test_subsets_of_twenty_points_agree_with_single_calls(coordinates: int) -> None:
+    points, reference = sphere_front(20, coordinates, seed=1), np.ones(coordinates)
+    found = subset_hypervolumes(points, reference)
+    for index in (2**20 - 1, *np.random.default_rng(0).integers(0, 2**20, 20).tolist()):
+        assert found[index] == pytest.approx(hypervolume(members(points, index), reference), abs=1e-9)
+
+
+def test_points_that_almost_agree_do_not_spoil_the_sums() -> None:
+    points = np.full((20, 3), 0.5) + 1e-9 * np.random.default_rng(0).random((20, 3))
+    assert np.abs(subset_hypervolumes(points, np.ones(3))[1:] - 0.125).max() < 1e-8
+
+
+def test_no_points_have_one_subset() -> None:
+    assert subset_hypervolumes(np.empty((0, 3)), np.ones(3)).tolist() == [0.0]
+
+
+def test_too_many_subsets_are_refused() -> None:
+    with pytest.raises(SpecError, match=r"21 points have 2\^21 subsets; at most 20"):
+        subset_hypervolumes(np.zeros((21, 2)), np.ones(2))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dymu.networks.anchor_net import AnchorNet
+from dymu.networks.batch_statistics import Peers
 from dymu.networks.norm import Moments, NormCall, NormMode
 from dymu.networks.tree import nodes_on_paths, paths
 
@@ -38,11 +39,13 @@ class Conditions:
         mode: Whose statistics are used.
         adaptation: Output of the weight hypernet, or ``None`` for the anchor's own parameters.
         memory: Statistics by node call, for the modes ``collect`` and ``replay``.
+        peers: Ranks that hold the other pieces of the batch, for the modes ``train`` and ``batch``.
     """
 
     mode: NormMode = "batch"
     adaptation: Adaptation | None = None
     memory: dict[Hashable, dict[int, Moments]] = field(default_factory=dict)
+    peers: Peers | None = None
 
 
 class _Calls:
@@ -66,18 +69,23 @@ class _Calls:
 
     def _call(self, node: int, key: Hashable, preferences: Tensor | None) -> NormCall:
         memory = self.conditions.memory.setdefault(key, {})
-        adaptation = self.conditions.adaptation
+        mode, adaptation, peers = self.conditions.mode, self.conditions.adaptation, self.conditions.peers
         if adaptation is None:
-            return NormCall(self.conditions.mode, memory=memory)
+            return NormCall(mode, memory=memory, peers=peers)
         scale_PD = adaptation.scale_PD[:, self.ranges[node]]
         shift_PD = adaptation.shift_PD[:, self.ranges[node]]
         if preferences is not None:
             scale_PD, shift_PD = scale_PD[preferences], shift_PD[preferences]
-        return NormCall(self.conditions.mode, scale_PD, shift_PD, memory)
+        return NormCall(mode, scale_PD, shift_PD, memory, peers)
 
 
 def soft_forward(
-    net: AnchorNet, images_BCHW: Tensor, parent_probs_PLNN: Tensor, *, mode: NormMode = "batch"
+    net: AnchorNet,
+    images_BCHW: Tensor,
+    parent_probs_PLNN: Tensor,
+    *,
+    mode: NormMode = "batch",
+    peers: Peers | None = None,
 ) -> list[Tensor]:
     """Eq. 1 with the one-hot choice replaced by the probabilities of Eq. 4.
 
@@ -86,11 +94,12 @@ def soft_forward(
         images_BCHW: Images, the same for every preference.
         parent_probs_PLNN: [preference, layer, child, parent].
         mode: Whose normalisation statistics are used.
+        peers: Ranks that hold the other pieces of the batch.
 
     Returns:
         Per task the predictions (B, P, ...).
     """
-    calls = _Calls(net, Conditions(mode))
+    calls = _Calls(net, Conditions(mode, peers=peers))
     streams = range(net.num_streams)
     inputs = [images_BCHW.unsqueeze(1)] * net.num_streams
     skips: list[Tensor] | None = None

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dymu.networks.batch_statistics import Peers, batch_statistics, normalise
+
 # train:   batch statistics, and the running ones are updated
 # batch:   batch statistics
 # running: the running statistics of the anchor
@@ -45,12 +47,14 @@ class NormCall:
         scale_PD: Perturbations of the scales of the node's D affine channels, or ``None``.
         shift_PD: Perturbations of the shifts.
         memory: Statistics by position of the normalisation within its node (modes collect and replay).
+        peers: Ranks that hold the other pieces of the batch (modes train and batch), if there are any.
     """
 
     mode: NormMode = "batch"
     scale_PD: Tensor | None = None
     shift_PD: Tensor | None = None
     memory: dict[int, Moments] = field(default_factory=dict)
+    peers: Peers | None = None
 
 
 class Norm(nn.Module):
@@ -82,6 +86,8 @@ class Norm(nn.Module):
         size_B, size_P, size_C, *rest = features_BPCHW.shape
         flat = features_BPCHW.reshape(size_B, size_P * size_C, *rest)
         weight, bias = self._affine(size_P, call)
+        if call.peers is not None and call.peers.size > 1 and call.mode != "running":
+            return self._with_peers(flat, weight, bias, call, call.peers).reshape(features_BPCHW.shape)
         if call.mode == "train":
             assert size_P == 1, "running statistics are those of one network"
             out = functional.batch_norm(
@@ -105,6 +111,19 @@ class Norm(nn.Module):
         return (self.weight + call.scale_PD[:, mine]).flatten(), (
             self.bias + call.shift_PD[:, mine]
         ).flatten()
+
+    def _with_peers(
+        self, flat: Tensor, weight: Tensor | None, bias: Tensor | None, call: NormCall, peers: Peers
+    ) -> Tensor:
+        assert call.mode in ("train", "batch"), f"statistics of mode {call.mode} are those of one process"
+        statistics = batch_statistics(flat, peers)
+        if call.mode == "train":
+            assert flat.shape[1] == self.num_channels, "running statistics are those of one network"
+            unbiased = statistics.variance * (statistics.count / (statistics.count - 1))
+            with torch.no_grad():
+                for running, value in ((self.running_mean, statistics.mean), (self.running_var, unbiased)):
+                    running.mul_(1.0 - self.momentum).add_(value, alpha=self.momentum)
+        return normalise(flat, weight, bias, statistics, self.eps, peers)
 
     def _collect(self, flat: Tensor, call: NormCall) -> None:
         over = [0, *range(2, flat.dim())]

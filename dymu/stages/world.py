@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from dymu.artifacts.step import Step
 from dymu.errors import SpecError, TrainingError
+from dymu.networks.batch_statistics import in_order
 
 TRAINING_STAGES = ("anchor", "anchor_stream", "edge", "weight", "shared", "phn_bn")
 
@@ -64,10 +65,7 @@ class World:
 
     def sum(self, tensor: Tensor) -> Tensor:
         """Sum over the ranks, added in their order; not differentiable."""
-        first, *others = self.gather(tensor)
-        for part in others:
-            first = first + part
-        return first
+        return in_order(self.gather(tensor))
 
     def broadcast(self, data: bytes | None) -> bytes | None:
         """The leader's bytes, or ``None`` if it has none; what other ranks pass does not count."""

@@ -88,12 +88,16 @@ def phn_bn_evaluation(protocol: EvaluationConfig, *, phn_bn: Step) -> Step:
 
 def run_evaluate(step: Step, context: RunContext) -> None:
     """Measure on the test split; publishes ``record.json``."""
+    publish_record(step, context, dataset_of(step).load(Split.TEST, context.data))
+
+
+def publish_record(step: Step, context: RunContext, examples: Examples) -> None:
+    """Measure the method of an evaluation step on examples and publish ``record.json``."""
     settings: EvaluateConfig = step.config
     dataset = dataset_of(step)
-    test: Examples = dataset.load(Split.TEST, context.data)
     calibration: Examples = dataset.load(Split.TRAIN, context.data)
-    test.require(dataset.tasks)
-    bench = Bench(examples=test, calibration=calibration, protocol=settings.protocol, context=context)
+    examples.require(dataset.tasks)
+    bench = Bench(examples=examples, calibration=calibration, protocol=settings.protocol, context=context)
     record = summarise(step, load_predictor(step, context), bench)
     context.spool.rewind(0)  # what an attempt told that was killed before it was published
     context.spool.log(0, {name: value.value for name, value in record.values.items()})

@@ -3,8 +3,19 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from dymu import __version__
-from dymu.run.provenance import CodeVersion, code_version, versions, write_provenance
+from dymu.errors import SpecError
+from dymu.run.provenance import (
+    CODE_VARIABLE,
+    DIFF_FILE,
+    CodeVersion,
+    code_diff,
+    code_version,
+    versions,
+    write_provenance,
+)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -23,7 +34,53 @@ def test_a_repository_is_known_by_revision_and_changes(tmp_path: Path) -> None:
     clean = code_version(tmp_path)
     assert clean == CodeVersion(revision=git(tmp_path, "rev-parse", "HEAD"), dirty=False, lock=None)
     (tmp_path / "code.py").write_text("x = 2\n")
-    assert code_version(tmp_path).dirty is True
+    changed = code_version(tmp_path)
+    assert changed.dirty is True
+    assert changed.diff == hashlib.sha256(code_diff(tmp_path)).hexdigest()
+
+
+def test_the_difference_can_be_applied_and_leaves_the_index_alone(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    git(here, "init", "-q")
+    (here / "code.py").write_text("x = 1\n")
+    (here / ".gitignore").write_text("ignored.py\n")
+    git(here, "add", "code.py", ".gitignore")
+    git(here, "commit", "-q", "-m", "first")
+    git(tmp_path, "clone", "-q", str(here), str(there))
+    (here / "code.py").write_text("x = 2\n")
+    (here / "study.py").write_text("y = 1\n")  # a study that was never added is code too
+    (here / "ignored.py").write_text("z = 1\n")
+    (here / "data.bin").write_bytes(b"0" * 99)
+    before = git(here, "status", "--porcelain")
+    patch = tmp_path / "patch"
+    patch.write_bytes(code_diff(here))
+    assert git(here, "status", "--porcelain") == before
+    git(there, "apply", str(patch))
+    assert (there / "code.py").read_text() == "x = 2\n"
+    assert (there / "study.py").read_text() == "y = 1\n"
+    assert not (there / "ignored.py").exists()
+    assert not (there / "data.bin").exists()
+
+
+def test_where_a_study_was_submitted_the_submitter_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = CodeVersion(revision="abc", dirty=True, lock="l", diff="d")
+    monkeypatch.setenv(CODE_VARIABLE, told.dumps())
+    assert code_version(tmp_path) == told
+    assert code_diff(tmp_path) == b""
+    (tmp_path / DIFF_FILE).write_bytes(b"patch")
+    assert code_diff(tmp_path) == b"patch"
+
+
+@pytest.mark.parametrize("text", ["{", '{"revision": "a"}', '{"other": 1}', "[]"])
+def test_a_variable_that_no_submitter_wrote_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv(CODE_VARIABLE, text)
+    with pytest.raises(SpecError, match="DYMU_CODE is not what"):
+        code_version(tmp_path)
 
 
 def test_a_folder_without_repository_has_no_revision(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What can go from a store, and what is damaged in it."""
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -55,11 +54,12 @@ def collect(store: Store, keep: Collection[str] = frozenset(), *, dry_run: bool 
         if (found := _waste(store, address, alive))
     }
     if dry_run:
-        idle = [address for address in planned if store.lease(address).holder() is None]
+        busy = store.holders(planned)
+        idle = [address for address in planned if address not in busy]
         return [_told(address, kind, path) for address in idle for kind, path in planned[address]]
     removed = []
     for address in planned:
-        with _exclusively(store, address) as free:
+        with store.exclusive(address) as free:
             if free:
                 # Looked at again: the step may have been published or cleared in the meantime.
                 removed += [_remove(address, kind, path) for kind, path in _waste(store, address, alive)]
@@ -82,7 +82,7 @@ def remove_damaged(store: Store, *, dry_run: bool = False) -> list[Removed]:
         if dry_run:
             removed.append(_told(address, "damaged", folder))
             continue
-        with _exclusively(store, address) as free:
+        with store.exclusive(address) as free:
             if free:
                 removed.append(_remove(address, "damaged", folder))
     return removed
@@ -132,17 +132,6 @@ def _waste(store: Store, address: str, alive: Collection[str]) -> list[tuple[Kin
     else:
         waste += [("attempt", path) for path in store.unpublished(address)]
     return waste
-
-
-@contextmanager
-def _exclusively(store: Store, address: str) -> Iterator[bool]:
-    lease = store.lease(address)
-    # The lease is not announced: collecting must also work on a full disk.
-    free = lease.try_acquire(announce=False)
-    try:
-        yield free
-    finally:
-        lease.release()
 
 
 def _remove(address: str, kind: Kind, path: Path) -> Removed:

@@ -6,8 +6,10 @@
     artifacts/<stage>/<digest>/DONE.json          lists the files of one attempt; appears last, at once
     artifacts/<stage>/<digest>/att-<uuid>/...     those files; an attempt that DONE.json does not name is none
     work/<stage>/<digest>/...                     checkpoint, metrics and progress of a step that runs
-    leases/<stage>/<digest>.lock                  who works on it
+    leases/<stage>/<digest>.json                  who works on it
+    damaged/<stage>/<digest>-<uuid>/...           what was found damaged and set aside
     manifests/<name>.json                         what a study expects of the store
+    flags/<kind>/<name>                           what all processes are to know, for instance to stop
     data/  mlflow/                                kept by others
 
 Nothing here is ever unpickled, and nothing that was published is ever changed.
@@ -17,21 +19,34 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from dymu.artifacts.damage import damaged_attempt, move_aside
 from dymu.artifacts.done import DONE, check_contents, check_sizes, commit, partial_name, read_done
 from dymu.artifacts.files import disk_errors, folders_in, remove_path, size_of, write_whole
-from dymu.artifacts.lease import Lease
+from dymu.artifacts.flag import FileFlag, Flag
+from dymu.artifacts.holder import Holder, loads_holder
+from dymu.artifacts.lease import Lease, holders
 from dymu.artifacts.manifest import Manifest, manifest_names, read_manifest, save_manifest
+from dymu.artifacts.register import FileRegister, Register
 from dymu.errors import SpecError, StoreError
 
 STORE_FORMAT = 1
 STEP = "step.json"
 _MARKER = "store.json"
 _ADDRESS = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
+_FLAG = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+
+
+def _flag_name(name: str) -> str:
+    if _FLAG.fullmatch(name) is None:
+        raise SpecError(
+            f"{name!r} does not name a flag; expected words separated by slashes, as in stop/4711."
+        )
+    return name
 
 
 def default_root() -> Path:
@@ -68,6 +83,11 @@ class Store:
                 write_whole(marker, json.dumps({"format": STORE_FORMAT}) + "\n")
         if not read_only and not os.access(self.root, os.W_OK | os.X_OK):
             raise StoreError(f"the store {self.root} cannot be written. Choose a folder with DYMU_STORE.")
+
+    @property
+    def location(self) -> str:
+        """Text by which :func:`~dymu.artifacts.location.open_store` finds this store elsewhere."""
+        return str(self.root)
 
     @property
     def data_cache(self) -> Path:
@@ -221,10 +241,54 @@ class Store:
         with disk_errors(work, doing="remove"):
             remove_path(work)
 
+    def pull_work(self, address: str) -> None:
+        """Bring the scratch folder of a step here, at its start; here it is where all processes see it."""
+
+    def push_work(self, address: str) -> None:
+        """Send the scratch folder of a step to where all nodes find it; here it is there already."""
+
+    # --- leases and flags --------------------------------------------------------------------------------
+
     def lease(self, address: str) -> Lease:
         """The lease of a step, not yet taken."""
-        place = self._place("leases", address)
-        return Lease(place.with_name(place.name + ".lock"), address=address, read_only=self.read_only)
+        return Lease(self._register(address), address=address, read_only=self.read_only)
+
+    def claimed_by(self, address: str, token: str) -> bool:
+        """Whether the lease with this token is still the one in force.
+
+        Raises:
+            StoreError: If the store cannot be read.
+        """
+        return bool(token) and loads_holder(self._register(address).read().text).token == token
+
+    def holders(self, addresses: Iterable[str]) -> dict[str, Holder]:
+        """Who holds each lease, for those of the addresses whose lease is held; takes up to 8 s in all."""
+        return holders({address: self.lease(address) for address in addresses})
+
+    @contextmanager
+    def exclusive(self, address: str) -> Iterator[bool]:
+        """Keep everybody from working on a step; yields false if somebody does.
+
+        For short work that must also succeed on a full disk.
+        """
+        self._must_write(f"touch {address}")
+        register = FileRegister(self._lease_file(address))
+        found = self.lease(address).vacant()
+        if found is None:
+            yield False
+            return
+        with register.locked() as mine:
+            yield mine and register.read() == found
+
+    def flag(self, name: str) -> Flag:
+        """A mark that all processes see, for instance ``stop/<uuid>``.
+
+        Raises:
+            SpecError: If the name is not one or more words separated by slashes.
+        """
+        return FileFlag(self.root / "flags" / _flag_name(name))
+
+    # --- what goes ---------------------------------------------------------------------------------------
 
     def remove(self, address: str) -> int:
         """Remove an artifact, damaged or not.
@@ -237,16 +301,37 @@ class Store:
         """
         self._must_write(f"remove {address}")
         self._must_have(address)
-        lease = self.lease(address)
-        if not lease.try_acquire(announce=False):
-            holder = lease.holder()
-            who = "another process" if holder is None else holder.text
-            raise StoreError(f"{address} is leased by {who}; nothing was removed. Stop it first.")
-        try:
-            with disk_errors(self.folder(address), doing="remove"):
+        with self.exclusive(address) as free, disk_errors(self.folder(address), doing="remove"):
+            if free:
                 return remove_path(self.folder(address), first=DONE)
-        finally:
-            lease.release()
+        holder = self.lease(address).holder()
+        who = "another process" if holder is None else holder.text
+        raise StoreError(f"{address} is leased by {who}; nothing was removed. Stop it first.")
+
+    def set_aside(self, address: str, reason: str) -> str | None:
+        """Move a damaged artifact out of the way, so that its step is computed again; nothing is deleted.
+
+        The artifact is compared with its checksums once more: if it is sound, because somebody has repaired
+        it in the meantime, it stays.
+
+        Args:
+            address: The address.
+            reason: Kept beside the files.
+
+        Returns:
+            Where the files are now; ``None`` if the artifact is sound or there is none.
+
+        Raises:
+            StoreError: If the disk refuses.
+        """
+        self._must_write(f"set {address} aside")
+        folder = self.folder(address)
+        attempt = damaged_attempt(folder, address=address) if self.has(address) else None
+        if attempt is None:
+            return None
+        aside = self.root / "damaged" / f"{address}-{uuid.uuid4().hex}"
+        with disk_errors(folder, doing="move"):
+            return str(aside) if move_aside(folder, aside, attempt=attempt, reason=reason) else None
 
     # --- manifests -------------------------------------------------------------------------------------
 
@@ -277,6 +362,13 @@ class Store:
         if _ADDRESS.fullmatch(address) is None:
             raise SpecError(f"{address!r} is not an address; expected <stage>/<digest>, see `dymu cache ls`.")
         return self.root / part / address
+
+    def _lease_file(self, address: str) -> Path:
+        place = self._place("leases", address)
+        return place.with_name(place.name + ".json")
+
+    def _register(self, address: str) -> Register:
+        return FileRegister(self._lease_file(address))
 
     def _folders(self, part: str, stage: str | None) -> Iterator[str]:
         top = self.root / part

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from dymu.artifacts.register import FileRegister
 from dymu.artifacts.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
@@ -120,3 +121,8 @@ def tree() -> Callable[[Path], dict[str, bytes]]:
 @pytest.fixture(params=[errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
 def disk_error(request: pytest.FixtureRequest) -> int:
     return int(request.param)
+
+
+@pytest.fixture
+def file_register(tmp_path: Path) -> FileRegister:
+    return FileRegister(tmp_path / "leases" / "edge" / "00000000000000aa.json")

@@ -1,17 +1,21 @@
-import errno
-import fcntl
+import gc
 import json
 import os
 import platform
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dymu.artifacts.lease import Holder, Lease
+from dymu.artifacts import lease as module
+from dymu.artifacts.holder import Holder, loads_holder, this_process
+from dymu.artifacts.lease import Lease, holders
+from dymu.artifacts.register import Entry, FileRegister
+from dymu.artifacts.store import Store
 from dymu.errors import StoreError
 
 ADDRESS = "edge/00000000000000aa"
@@ -20,23 +24,34 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from dymu.artifacts.lease import Lease
+from dymu.artifacts.register import FileRegister
 
-lease = Lease(Path(sys.argv[1]), address="edge/00000000000000aa")
+lease = Lease(FileRegister(Path(sys.argv[1])), address="edge/00000000000000aa")
 print("held" if lease.try_acquire() else "refused", flush=True)
-sys.stdin.readline()
-lease.release()
-print("released", flush=True)
-sys.stdin.readline()
+for line in sys.stdin:
+    match line.strip():
+        case "release":
+            lease.release()
+            print("released", flush=True)
+        case "lost?":
+            print(lease.lost, flush=True)
 """
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return tmp_path / "leases" / "edge" / "00000000000000aa.lock"
+    return tmp_path / "leases" / "edge" / "00000000000000aa.json"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beats and patience a twentieth of what they are; the ratio stays."""
+    monkeypatch.setattr(module, "BEAT_S", 0.1)
+    monkeypatch.setattr(module, "TTL_S", 0.4)
 
 
 def lease_on(file: Path) -> Lease:
-    return Lease(file, address=ADDRESS)
+    return Lease(FileRegister(file), address=ADDRESS)
 
 
 def held_elsewhere(run_python: Any, file: Path) -> Any:
@@ -45,18 +60,51 @@ def held_elsewhere(run_python: Any, file: Path) -> Any:
     return process
 
 
+def ask(process: Any, line: str) -> str:
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+    return str(process.stdout.readline().strip())
+
+
+def foreign(file: Path, **changes: Any) -> Holder:
+    """A record that a process of another machine has written."""
+    holder = replace(this_process("foreign"), host="node3", **changes)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(holder.dumps())
+    return holder
+
+
+def wait_until_taken(lease: Lease) -> float:
+    start = time.monotonic()
+    while not lease.try_acquire():
+        assert time.monotonic() - start < 60
+        time.sleep(0.02)
+    return time.monotonic() - start
+
+
 def test_free_lease_is_taken_at_once(file: Path) -> None:
     lease = lease_on(file)
     assert not lease.held
+    assert lease.token == ""
     assert lease.try_acquire()
     assert lease.held
+    assert lease.token
     lease.release()
     assert not lease.held
+    assert not file.exists()
+
+
+def test_every_taking_has_its_own_token(file: Path) -> None:
+    lease = lease_on(file)
+    with lease:
+        first = lease.token
+    with lease:
+        assert lease.token != first
 
 
 def test_release_of_what_is_not_held_does_nothing(file: Path) -> None:
     lease_on(file).release()
-    assert not file.exists()
+    assert not file.parent.exists()
 
 
 def test_one_of_two_in_a_process_gets_it(file: Path) -> None:
@@ -88,53 +136,46 @@ def test_holder_is_told_to_all(file: Path) -> None:
             assert holder is not None
             assert (holder.pid, holder.host) == (os.getpid(), platform.node())
             assert before <= holder.since <= time.time()
-            assert holder.text.startswith(f"process {os.getpid()} on {platform.node()}, since ")
 
 
 def test_free_lease_has_no_holder(file: Path) -> None:
     assert lease_on(file).holder() is None
     assert not file.parent.exists()
-    with lease_on(file):
-        pass
-    assert lease_on(file).holder() is None
 
 
-def test_asking_for_the_holder_does_not_take_the_lease(file: Path) -> None:
-    with lease_on(file):
-        pass
-    assert lease_on(file).holder() is None
-    assert lease_on(file).try_acquire()
+@pytest.mark.usefixtures("quick")
+def test_holder_beats(file: Path) -> None:
+    with lease_on(file) as lease:
+        first = lease.holder()
+        assert first is not None
+        time.sleep(0.5)
+        later = lease.holder()
+        assert later is not None
+        assert later.beat > first.beat
+        assert (later.token, later.since) == (first.token, first.since)
+        assert not lease.lost
 
 
-def test_a_look_at_the_holder_does_not_keep_others_out(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = fcntl.flock, iter(range(100))
-
-    def looked_at_just_now(descriptor: int, operation: int) -> None:
-        if next(calls) == 0:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        real(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", looked_at_just_now)
+@pytest.mark.usefixtures("quick")
+def test_beating_ends_with_the_lease(file: Path) -> None:
     lease = lease_on(file)
     assert lease.try_acquire()
+    names = [thread.name for thread in threading.enumerate()]
+    assert f"lease of {ADDRESS}" in names
     lease.release()
+    time.sleep(0.3)
+    assert f"lease of {ADDRESS}" not in [thread.name for thread in threading.enumerate()]
+    assert not file.exists()
 
 
-def test_unannounced_lease_excludes_without_writing(file: Path) -> None:
+@pytest.mark.usefixtures("quick")
+def test_forgotten_lease_stops_to_beat_and_is_free(file: Path) -> None:
     lease = lease_on(file)
-    assert lease.try_acquire(announce=False)
-    assert not lease_on(file).try_acquire()
-    assert lease_on(file).holder() == Holder()
-    assert Holder().text == "a process that has not given its name"
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
-    lease.release()
-
-
-@pytest.mark.parametrize("note", ["", "[]", '{"pid": 1, "more": 2}'])
-def test_unreadable_note_of_a_holder_is_no_name(file: Path, note: str) -> None:
-    with lease_on(file):
-        file.with_suffix(".json").write_text(note)
-        assert lease_on(file).holder() == Holder()
+    assert lease.try_acquire()
+    del lease
+    gc.collect()
+    with lease_on(file) as other:
+        assert other.held
 
 
 def test_lease_excludes_another_process(file: Path, run_python: Any) -> None:
@@ -144,15 +185,13 @@ def test_lease_excludes_another_process(file: Path, run_python: Any) -> None:
     holder = lease.holder()
     assert holder is not None
     assert holder.pid == process.pid
-    process.stdin.write("release\n")
-    process.stdin.flush()
-    assert process.stdout.readline() == "released\n"
+    assert ask(process, "release") == "released"
     assert lease.holder() is None
     assert lease.try_acquire()
     lease.release()
 
 
-def test_killed_holder_frees_the_lease_at_once(file: Path, run_python: Any) -> None:
+def test_killed_holder_of_this_machine_is_taken_over_at_once(file: Path, run_python: Any) -> None:
     process = held_elsewhere(run_python, file)
     waited: list[Holder] = []
     taken_at: list[float] = []
@@ -176,16 +215,187 @@ def test_killed_holder_frees_the_lease_at_once(file: Path, run_python: Any) -> N
     assert lease_on(file).holder() is None
 
 
-def test_note_of_a_killed_holder_is_not_believed(file: Path, run_python: Any) -> None:
+def test_record_of_a_killed_holder_is_not_believed(file: Path, run_python: Any) -> None:
     process = held_elsewhere(run_python, file)
     process.kill()
     process.wait()
-    assert json.loads(file.with_suffix(".json").read_text())["pid"] == process.pid
+    assert json.loads(file.read_text())["pid"] == process.pid
     assert lease_on(file).holder() is None
     with lease_on(file) as lease:
         holder = lease.holder()
         assert holder is not None
         assert holder.pid == os.getpid()
+
+
+@pytest.mark.usefixtures("quick")
+def test_silent_holder_of_another_machine_is_taken_over_after_it_was_watched(file: Path) -> None:
+    foreign(file)
+    lease = lease_on(file)
+    assert not lease.try_acquire()
+    assert 0.3 < wait_until_taken(lease) < 5
+    lease.release()
+
+
+@pytest.mark.parametrize("skew_s", [-86400.0, 86400.0])
+@pytest.mark.usefixtures("quick")
+def test_clocks_that_disagree_change_nothing(file: Path, skew_s: float) -> None:
+    stop, now = threading.Event(), time.time() + skew_s
+    holder = foreign(file, since=now, beat_at=now)
+
+    def beat() -> None:
+        register, entry, number = FileRegister(file), FileRegister(file).read(), 0
+        while not stop.wait(0.1):
+            number += 1
+            beaten = replace(holder, beat=number, beat_at=time.time() + skew_s)
+            found = register.swap(entry, beaten.dumps())
+            assert found is not None
+            entry = found
+
+    beater = threading.Thread(target=beat)
+    beater.start()
+    lease, end = lease_on(file), time.monotonic() + 1.2
+    try:
+        while time.monotonic() < end:
+            assert not lease.try_acquire()
+            time.sleep(0.02)
+        found = lease_on(file).holder()
+        assert found is not None
+        assert found.host == "node3"
+    finally:
+        stop.set()
+        beater.join()
+    assert 0.2 < wait_until_taken(lease) < 5
+    lease.release()
+
+
+@pytest.mark.usefixtures("quick")
+def test_silence_of_a_watcher_that_slept_is_not_the_holders(file: Path) -> None:
+    foreign(file)
+    lease = lease_on(file)
+    assert not lease.try_acquire()
+    time.sleep(1.0)  # longer than the patience, but nobody looked
+    assert not lease.try_acquire()
+
+
+@pytest.mark.usefixtures("quick")
+def test_dead_holder_of_another_machine_is_not_told_for_ever(file: Path) -> None:
+    foreign(file, beat_at=time.time() - 1000)
+    start = time.monotonic()
+    assert lease_on(file).holder() is None
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.usefixtures("quick")
+def test_many_dead_holders_are_watched_at_the_same_time(tmp_path: Path) -> None:
+    files = {f"edge/{index:016x}": tmp_path / f"{index}.json" for index in range(20)}
+    for path in files.values():
+        foreign(path, beat_at=0.0)
+    start = time.monotonic()
+    assert holders({key: lease_on(path) for key, path in files.items()}) == {}
+    assert time.monotonic() - start < 5
+
+
+def test_suspended_holder_finds_that_it_lost(
+    file: Path, run_python: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = held_elsewhere(run_python, file)
+    assert ask(process, "lost?") == "False"
+    monkeypatch.setattr(module, "TTL_S", 0.4)
+    monkeypatch.setattr(module, "BEAT_S", 0.1)
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        with lease_on(file) as lease:
+            wait_for = lease.token
+            os.kill(process.pid, signal.SIGCONT)
+            deadline = time.monotonic() + 30
+            while ask(process, "lost?") != "True":
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert loads_holder(file.read_text()).token == wait_for
+            assert not lease.lost
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+@pytest.mark.usefixtures("quick")
+def test_lost_lease_is_not_held_and_its_release_harms_nobody(file: Path) -> None:
+    lease = lease_on(file)
+    assert lease.try_acquire()
+    foreign(file)
+    lease.beat()
+    assert lease.lost
+    assert not lease.held
+    lease.release()
+    assert loads_holder(file.read_text()).token == "foreign"
+
+
+def test_release_does_not_take_away_what_somebody_took_over(file: Path) -> None:
+    lease = lease_on(file)
+    assert lease.try_acquire()
+    foreign(file)
+    lease.release()
+    assert loads_holder(file.read_text()).token == "foreign"
+
+
+def test_record_that_vanished_is_a_lost_lease(file: Path) -> None:
+    lease = lease_on(file)
+    assert lease.try_acquire()
+    file.unlink()
+    lease.beat()
+    assert lease.lost
+
+
+@pytest.mark.usefixtures("quick")
+def test_lost_looks_again_after_a_long_silence(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_keep", lambda *_: None)  # as if the process had been suspended
+    lease = lease_on(file)
+    assert lease.try_acquire()
+    foreign(file)
+    assert not lease.lost  # the last beat is fresh
+    time.sleep(0.3)
+    assert lease.lost
+
+
+def test_beat_that_arrived_in_spite_of_an_error_is_no_loss(file: Path) -> None:
+    lease = lease_on(file)
+    assert lease.try_acquire()
+    arrived = replace(loads_holder(file.read_text()), beat=1)
+    file.write_text(arrived.dumps())
+    lease.beat()
+    assert not lease.lost
+    lease.beat()
+    assert loads_holder(file.read_text()).beat == 2
+    lease.release()
+    assert not file.exists()
+
+
+def test_holder_survives_a_disk_that_is_away(file: Path, fail_on: Any, disk_error: int) -> None:
+    lease = lease_on(file)
+    assert lease.try_acquire()
+    fail_on("replace", disk_error)
+    lease.beat()
+    assert not lease.lost
+    assert loads_holder(file.read_text()).beat == 0
+    lease.beat()
+    assert loads_holder(file.read_text()).beat == 1
+    lease.release()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.usefixtures("quick")
+def test_forked_child_neither_holds_nor_beats_nor_gives_back(file: Path) -> None:
+    lease = lease_on(file)
+    assert lease.try_acquire()
+    child = os.fork()
+    if child == 0:
+        wrong = lease.held or any("lease" in thread.name for thread in threading.enumerate())
+        lease.beat()
+        lease.release()
+        os._exit(int(wrong))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert lease.held
+    assert loads_holder(file.read_text()).token == lease.token
+    lease.release()
 
 
 def test_too_long_a_wait_names_the_holder(file: Path) -> None:
@@ -200,7 +410,12 @@ def test_too_long_a_wait_names_the_holder(file: Path) -> None:
 
 def test_taking_twice_is_a_mistake(file: Path) -> None:
     with lease_on(file) as lease, pytest.raises(AssertionError, match="is held already"):
-        lease.try_acquire()
+        lease.take(Entry())
+
+
+def test_taking_again_what_is_held_is_refused(file: Path) -> None:
+    with lease_on(file) as lease:
+        assert not lease.try_acquire()
 
 
 def test_lease_can_be_given_back_by_another_thread(file: Path) -> None:
@@ -218,7 +433,7 @@ def test_disk_error_while_taking_leaves_it_free(
 ) -> None:
     lease = lease_on(file)
     fail_on(function, disk_error)
-    with pytest.raises(StoreError, match=f"cannot lock .*{os.strerror(disk_error)}"):
+    with pytest.raises(StoreError, match=f"cannot (lock|read|write) .*{os.strerror(disk_error)}"):
         lease.try_acquire()
     monkeypatch.undo()
     assert not lease.held
@@ -232,30 +447,37 @@ def test_disk_error_while_giving_back_frees_it_all_the_same(
     lease = lease_on(file)
     assert lease.try_acquire()
     fail_on("unlink", disk_error)
-    with pytest.raises(StoreError, match=f"cannot remove .*{os.strerror(disk_error)}"):
+    with pytest.raises(StoreError, match=f"cannot write .*{os.strerror(disk_error)}"):
         lease.release()
     assert not lease.held
     assert lease_on(file).holder() is None
-
-
-def test_holder_is_told_where_the_lock_may_not_be_opened(
-    file: Path, monkeypatch: pytest.MonkeyPatch, run_python: Any
-) -> None:
-    process = held_elsewhere(run_python, file)
-
-    def refuse(*_args: Any, **_kwargs: Any) -> int:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(os, "open", refuse)
-    holder = lease_on(file).holder()
-    monkeypatch.undo()
-    assert holder is not None
-    assert holder.pid == process.pid
+    with lease_on(file) as other:
+        assert other.held
 
 
 def test_read_only_lease_is_not_taken(file: Path) -> None:
-    lease = Lease(file, address=ADDRESS, read_only=True)
+    lease = Lease(FileRegister(file), address=ADDRESS, read_only=True)
     with pytest.raises(StoreError, match=f"cannot lease {ADDRESS}: the store was opened for reading only"):
         lease.try_acquire()
     assert lease.holder() is None
     assert not file.parent.exists()
+
+
+def test_claim_holds_until_somebody_takes_over(store: Store) -> None:
+    lease = store.lease(ADDRESS)
+    assert not store.claimed_by(ADDRESS, lease.token)
+    with lease:
+        assert store.claimed_by(ADDRESS, lease.token)
+        assert Store(store.root, read_only=True).claimed_by(ADDRESS, lease.token)
+        assert not store.claimed_by(ADDRESS, "another")
+    assert not store.claimed_by(ADDRESS, lease.token)
+
+
+def test_exclusive_keeps_out_and_is_kept_out(store: Store) -> None:
+    with store.exclusive(ADDRESS) as free:
+        assert free
+        assert not store.lease(ADDRESS).try_acquire()
+    with store.lease(ADDRESS), store.exclusive(ADDRESS) as free:
+        assert not free
+    with store.exclusive(ADDRESS) as free:
+        assert free

@@ -99,7 +99,7 @@ class Plan:
     @cached_property
     def chains(self) -> tuple[Chain, ...]:
         """The missing steps as chains; ``needs`` says in which order they can run."""
-        return _chains(self.missing, self.users)
+        return chains_of(self.missing, self.users)
 
     def state(self, step: Step) -> State:
         """Whether a step exists, serves several arms, or belongs to one arm alone."""
@@ -199,7 +199,8 @@ def stage_addresses(final: Step) -> dict[str, str]:
     return found
 
 
-def _chains(steps: Sequence[Step], users: Mapping[str, frozenset[Use]]) -> tuple[Chain, ...]:
+def chains_of(steps: Sequence[Step], users: Mapping[str, frozenset[Use]]) -> tuple[Chain, ...]:
+    """Steps that are to run, inputs first, as chains; ``users`` says who needs each, by address."""
     parents = {step.address: [below.address for below in step.inputs.values()] for step in steps}
     links = _direct_links(parents, users)
     followers: dict[str, list[str]] = {address: [] for address in parents}

@@ -59,7 +59,7 @@ def run_affinity(step: Step, context: RunContext) -> None:
     affinity_NN = task_affinity(similarity_LNKK, settings.scale).cpu()
     names = [task.name for task in anchor.config.dataset.tasks]
     context.spool.rewind(0)  # what an attempt told that was killed before it was published
-    context.spool.log(
+    context.log(
         0,
         {
             f"affinity/{a}/{b}": float(affinity_NN[i, j])

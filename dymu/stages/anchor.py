@@ -14,11 +14,12 @@ from dymu.networks.backbones.protocol import Backbone
 from dymu.networks.forward import Conditions, tree_forward
 from dymu.networks.tree import separate_streams
 from dymu.spec.dataset import Dataset
+from dymu.stages.agreement import Outcome
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
 from dymu.stages.tensors import load_module, save_module
-from dymu.stages.training import Outcome, Training, train
+from dymu.stages.training import Training, train
 
 STAGE = "anchor"
 REVISION = 1
@@ -84,16 +85,16 @@ def run_anchor(step: Step, context: RunContext) -> None:
 
     def compute(number: int) -> Outcome:
         index_B = draw_batch(len(examples), recipe.batch_size, context.random.torch("batch", number))
-        batch = examples.batch(index_B, context.device)
-        predictions = tree_forward(net, batch.images, parents, Conditions("train"))
-        losses_N = batch_losses(tasks, predictions, batch.targets)[0]
+        batch = examples.batch(context.world.shard(index_B), context.device)
+        predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=context.world))
+        losses_N = batch_losses(tasks, predictions, batch.targets, context.world)[0]
         return Outcome(objective=losses_N.sum(), task_losses_N=losses_N)
 
     train(
         Training(modules={"anchor": net}, optimisation=recipe.optimisation, tasks=tasks, compute=compute),
         context,
     )
-    context.spool.log(recipe.optimisation.num_steps, _validate(net, validation, context))
+    context.log(recipe.optimisation.num_steps, _validate(net, validation, context))
     save_module(net, context.out_dir / WEIGHTS)
 
 

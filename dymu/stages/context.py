@@ -1,27 +1,17 @@
-"""Where a step runs: folders, device, spool and checkpoints. None of it is part of an address."""
+"""Where a step runs: folders, device, ranks, spool and checkpoints. None of it is part of an address."""
 
-import hashlib
-import io
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from dymu.artifacts.files import disk_errors
 from dymu.artifacts.step import Step
 from dymu.data.examples import DataPlace
-from dymu.errors import StoreError
+from dymu.stages.checkpoint import Checkpoints, pack, unpack
 from dymu.stages.randomness import Randomness
 from dymu.stages.world import ALONE, World
 from dymu.tracking.spool import Spool
-
-# SHA-256 of what follows, then what torch saved. Torch itself reads changed numbers without a word.
-CHECKPOINT = "checkpoint.pt"
-_DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 class Interrupted(BaseException):
@@ -73,9 +63,11 @@ class RunContext:
     parts: Mapping[str, Path] = field(default_factory=dict)
     stop_requested: Callable[[], bool] = field(default=lambda: False)
     _last_checkpoint: float = field(default_factory=time.monotonic)
+    _last_step: int = 0
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.work_dir, address=self.step.address)
+        self._checkpoints = Checkpoints(self.work_dir)
 
     @property
     def random(self) -> Randomness:
@@ -83,58 +75,52 @@ class RunContext:
         assert self.step.seed is not None, f"{self.step.stage} draws numbers but its step has no seed"
         return Randomness(self.step.seed, self.step.stage)
 
-    def checkpoint_due(self) -> bool:
-        """Whether the cadence asks for a checkpoint now."""
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Tell the metrics of a step.
+
+        Raises:
+            Superseded: If somebody else took the step over.
+        """
+        if self.world.leader:
+            self.fence()
+        self.spool.log(step, metrics)
+
+    def checkpoint_due(self, step: int) -> bool:
+        """Whether the cadence asks for a checkpoint when ``step`` training steps are done."""
+        if not self.world.leader:
+            return False
+        if self.checkpoint_steps is not None and step - self._last_step >= self.checkpoint_steps:
+            return True
         return time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint: plain containers and tensors only; whole or not at all.
+        """Write a checkpoint: plain containers and tensors, and ``step``; only the leader writes.
 
         Raises:
             StoreError: If the disk refuses; the checkpoint before is then unchanged.
+            Superseded: If somebody else took the step over.
         """
-        buffer = io.BytesIO()
-        torch.save(dict(state), buffer)
-        path = self.work_dir / CHECKPOINT
-        with disk_errors(path, doing="write"):
-            _replace(path, buffer.getbuffer())
-        self._last_checkpoint = time.monotonic()
+        if not self.world.leader:
+            return
+        self.fence()
+        self._checkpoints.write(pack(state))
+        self._last_checkpoint, self._last_step = time.monotonic(), int(state["step"])
+        self.saved()
 
     def restore(self) -> dict[str, Any] | None:
-        """The last checkpoint, or ``None`` if the step has not started.
+        """The leader's last checkpoint that can be read, on all ranks; ``None`` without one.
 
         Raises:
-            StoreError: If the checkpoint does not match its checksum or cannot be read as plain tensors.
+            StoreError: If the disk refuses.
         """
-        path = self.work_dir / CHECKPOINT
-        if not path.exists():
-            return None
-        try:
-            state = self._read(path)
-        except Exception as error:
-            raise StoreError(
-                f"the checkpoint {path} of {self.step.address} cannot be read ({error}); "
-                "delete that file to start this step from its beginning."
-            ) from error
-        assert isinstance(state, dict)
-        return state
+        content = self.world.broadcast(self._checkpoints.read() if self.world.leader else None)
+        return None if content is None else unpack(content, self.device)
 
-    def _read(self, path: Path) -> Any:
-        with path.open("rb") as file:
-            expected, content = file.read(_DIGEST_SIZE), file.read()
-        if hashlib.sha256(content).digest() != expected:
-            raise StoreError("its content does not match its checksum")
-        return torch.load(io.BytesIO(content), map_location=self.device, weights_only=True)
+    def begin(self, step: int) -> None:
+        """Note that training starts, or goes on, at a step."""
+        self._last_step = step
+        self._checkpoints.begin(step, self.world.size)
 
-
-def _replace(path: Path, content: memoryview) -> None:
-    partial = path.with_suffix(path.suffix + ".part")
-    try:
-        with partial.open("wb") as file:
-            file.write(hashlib.sha256(content).digest())
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    def count(self, step: int) -> None:
+        """Note that ``step`` training steps are done."""
+        self._checkpoints.count(step)

@@ -24,6 +24,7 @@ from dymu.objectives.branching import (
     temperature_at,
 )
 from dymu.stages.affinity import load_affinity
+from dymu.stages.agreement import Outcome
 from dymu.stages.anchor import AnchorConfig, load_anchor
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
@@ -31,7 +32,7 @@ from dymu.stages.optimisation import Optimisation
 from dymu.stages.path_losses import expected_losses, load_path_losses
 from dymu.stages.preferences import draw_preferences
 from dymu.stages.tensors import load_module, save_module
-from dymu.stages.training import Outcome, Training, train
+from dymu.stages.training import Training, train
 
 STAGE = "edge"
 REVISION = 1
@@ -236,10 +237,11 @@ class _Minibatch:
 
     def __call__(self, number: int, probs_PLNN: Tensor) -> Tensor:
         generator = self.context.random.torch("batch", number)
+        world = self.context.world
         index_B = draw_batch(len(self.examples), self.settings.batch_size, generator)
-        batch = self.examples.batch(index_B, self.context.device)
-        predictions = soft_forward(self.net, batch.images, probs_PLNN, mode=self.mode)
-        return batch_losses(self.net.tasks, predictions, batch.targets)
+        batch = self.examples.batch(world.shard(index_B), self.context.device)
+        predictions = soft_forward(self.net, batch.images, probs_PLNN, mode=self.mode, peers=world)
+        return batch_losses(self.net.tasks, predictions, batch.targets, world)
 
 
 class _Tabulated:

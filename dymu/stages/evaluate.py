@@ -100,7 +100,7 @@ def publish_record(step: Step, context: RunContext, examples: Examples) -> None:
     bench = Bench(examples=examples, calibration=calibration, protocol=settings.protocol, context=context)
     record = summarise(step, load_predictor(step, context), bench)
     context.spool.rewind(0)  # what an attempt told that was killed before it was published
-    context.spool.log(0, {name: value.value for name, value in record.values.items()})
+    context.log(0, {name: value.value for name, value in record.values.items()})
     record.write(context.out_dir)
 
 

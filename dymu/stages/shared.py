@@ -21,12 +21,13 @@ from dymu.networks.preference_embedding import HypernetConfig
 from dymu.networks.tree import shared_stream
 from dymu.networks.weight_hypernet import WeightHypernet, make_weight_hypernet
 from dymu.spec.dataset import Dataset
+from dymu.stages.agreement import Outcome
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
 from dymu.stages.preferences import draw_preferences
 from dymu.stages.tensors import load_module, save_module
-from dymu.stages.training import Outcome, Training, train
+from dymu.stages.training import Training, train
 
 STAGE = "shared"
 PHN_BN_STAGE = "phn_bn"
@@ -133,9 +134,9 @@ def run_shared(step: Step, context: RunContext) -> None:
 
     def compute(number: int) -> Outcome:
         index_B = draw_batch(len(examples), settings.batch_size, context.random.torch("batch", number))
-        batch = examples.batch(index_B, context.device)
-        predictions = tree_forward(net, batch.images, parents, Conditions("train"))
-        losses_N = batch_losses(tasks, predictions, batch.targets)[0]
+        batch = examples.batch(context.world.shard(index_B), context.device)
+        predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=context.world))
+        losses_N = batch_losses(tasks, predictions, batch.targets, context.world)[0]
         # Times N, so that a uniform preference has the step size of N single-task losses.
         return Outcome(objective=len(tasks) * (preference_N * losses_N).sum(), task_losses_N=losses_N)
 
@@ -170,10 +171,11 @@ def run_phn_bn(step: Step, context: RunContext) -> None:
         preference_PN = preference_PN.to(context.device)
         adaptation = hypernet(preference_PN, resource_P.to(context.device))
         index_B = draw_batch(len(examples), settings.batch_size, context.random.torch("batch", number))
-        batch = examples.batch(index_B, context.device)
+        batch = examples.batch(context.world.shard(index_B), context.device)
         trees = parents.expand(settings.preferences_per_step, -1, -1)
-        predictions = tree_forward(net, batch.images, trees, Conditions("batch", adaptation))
-        losses_PN = batch_losses(tasks, predictions, batch.targets)
+        conditions = Conditions("batch", adaptation, peers=context.world)
+        predictions = tree_forward(net, batch.images, trees, conditions)
+        losses_PN = batch_losses(tasks, predictions, batch.targets, context.world)
         return Outcome(
             objective=(preference_PN * losses_PN).sum(dim=1).mean(), task_losses_N=losses_PN.mean(dim=0)
         )

@@ -6,7 +6,8 @@ same bytes as an uninterrupted one.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,25 +15,11 @@ from torch import Tensor, nn
 
 from dymu.errors import TrainingError
 from dymu.spec.task import Task
+from dymu.stages.agreement import Agreement, Outcome
 from dymu.stages.context import Interrupted, RunContext
 from dymu.stages.optimisation import Optimisation
 
 LOG_LINES = 100  # A curve of about a hundred points a stage, whatever its length.
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What one training step computed.
-
-    Attributes:
-        objective: Scalar that is minimised.
-        task_losses_N: Scaled loss per task; checked to be finite and logged as ``loss/<task>``.
-        metrics: Further scalars to log, averaged between log lines.
-    """
-
-    objective: Tensor
-    task_losses_N: Tensor
-    metrics: Mapping[str, Tensor | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,20 +39,36 @@ class Training:
     compute: Callable[[int], Outcome]
 
 
+class _StepModule(nn.Module):
+    """One training step as a module, for those who must see its parameters being used."""
+
+    def __init__(self, training: Training) -> None:
+        super().__init__()
+        self.trained = nn.ModuleDict(training.modules)
+        self.compute = training.compute
+
+    def forward(self, step: int) -> Outcome:
+        return self.compute(step)
+
+
 def train(training: Training, context: RunContext) -> None:
-    """Train to the end, from the last checkpoint if there is one.
+    """Train to the end, from the last checkpoint if there is one; with several ranks, on all alike.
 
     Raises:
         TrainingError: If a loss is not finite; says at which step and for which task.
         Interrupted: If the context asks to stop; the checkpoint is written.
+        Superseded: If somebody else took the step over.
+        StoreError: If the disk refuses.
     """
+    model = context.world.wrap(_StepModule(training))
     parameters = [p for module in training.modules.values() for p in module.parameters() if p.requires_grad]
     optimizer = training.optimisation.build(parameters)
     first, sums = _resume(training, optimizer, context)
     total = training.optimisation.num_steps
-    every = max(1, total // LOG_LINES)
+    agreement = Agreement(context)
+    agreement.settle()
     for step in range(first, total):
-        if context.stop_requested():
+        if agreement.stop:
             _save(training, optimizer, context, step, sums)
             context.spool.progress(step, total, state="interrupted")
             raise Interrupted(context.step.address)
@@ -73,16 +76,25 @@ def train(training: Training, context: RunContext) -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
-        outcome = training.compute(step)
-        _check_finite(outcome, training.tasks, context, step)
+        outcome = model(step)
+        told = agreement.on(outcome)
+        _check_finite(told, training.tasks, context, step)
         outcome.objective.backward()
         optimizer.step()
-        _accumulate(sums, outcome, training.tasks, rate)
-        if (step + 1) % every == 0 or step + 1 == total:
-            _log(sums, context, step)
+        _accumulate(sums, told, training.tasks, rate)
+        context.count(step + 1)
+        if ends_interval(step, total):
+            means = _means(sums)
+            agreement.write(partial(context.log, step, means))
         context.spool.progress(step + 1, total)
-        if context.checkpoint_due():
-            _save(training, optimizer, context, step + 1, sums)
+        if context.checkpoint_due(step + 1):
+            agreement.write(partial(_save, training, optimizer, context, step + 1, sums))
+    agreement.settle()
+
+
+def ends_interval(step: int, total: int) -> bool:
+    """Whether a line is logged after a training step."""
+    return (step + 1) % max(1, total // LOG_LINES) == 0 or step + 1 == total
 
 
 def _resume(
@@ -90,8 +102,10 @@ def _resume(
 ) -> tuple[int, dict[str, Any]]:
     state = context.restore()
     if state is None:
+        context.begin(0)
         context.spool.rewind(0)
         return 0, {}
+    context.begin(int(state["step"]))
     for name, module in training.modules.items():
         module.load_state_dict(state["modules"][name])
     optimizer.load_state_dict(state["optimizer"])
@@ -134,7 +148,9 @@ def _accumulate(sums: dict[str, Any], outcome: Outcome, tasks: tuple[Task, ...],
     sums["count"] = sums.get("count", 0) + 1
 
 
-def _log(sums: dict[str, Any], context: RunContext, step: int) -> None:
+def _means(sums: dict[str, Any]) -> dict[str, float]:
+    """Empty the sums and give their means."""
     count = sums.pop("count")
-    context.spool.log(step, {name: float(value) / count for name, value in sums.items()})
+    means = {name: float(value) / count for name, value in sums.items()}
     sums.clear()
+    return means

@@ -15,6 +15,7 @@ from dymu.networks.preference_embedding import HypernetConfig
 from dymu.networks.tree import most_likely_parents
 from dymu.networks.weight_hypernet import WeightHypernet, make_weight_hypernet
 from dymu.objectives.branching import gumbel_softmax, standard_gumbel
+from dymu.stages.agreement import Outcome
 from dymu.stages.anchor import load_anchor
 from dymu.stages.context import RunContext
 from dymu.stages.edge import load_edge
@@ -22,7 +23,7 @@ from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
 from dymu.stages.preferences import draw_preferences
 from dymu.stages.tensors import load_module, save_module
-from dymu.stages.training import Outcome, Training, train
+from dymu.stages.training import Training, train
 
 STAGE = "weight"
 REVISION = 1
@@ -88,11 +89,10 @@ def run_weight(step: Step, context: RunContext) -> None:
         parents_PLN = _trees(settings, edge, preference_PN, resource_P, context.random.torch("trees", number))
         adaptation = hypernet(preference_PN, resource_P)
         index_B = draw_batch(len(examples), settings.batch_size, context.random.torch("batch", number))
-        batch = examples.batch(index_B, context.device)
-        predictions = tree_forward(
-            net, batch.images, parents_PLN, Conditions(settings.statistics, adaptation)
-        )
-        losses_PN = batch_losses(tasks, predictions, batch.targets)
+        batch = examples.batch(context.world.shard(index_B), context.device)
+        conditions = Conditions(settings.statistics, adaptation, peers=context.world)
+        predictions = tree_forward(net, batch.images, parents_PLN, conditions)
+        losses_PN = batch_losses(tasks, predictions, batch.targets, context.world)
         objective = (preference_PN * losses_PN).sum(dim=1).mean()
         return Outcome(objective=objective, task_losses_N=losses_PN.mean(dim=0))
 

@@ -1,19 +1,20 @@
-"""Checkpoints: whole, checked, plain tensors, and a word on what to do when they are not."""
+"""Surroundings of a step: when a checkpoint is due, who writes it, who may, and draws."""
 
 import errno
 import os
-import pickle
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from dymu.artifacts.step import Step
 from dymu.errors import StoreError
-from dymu.stages.context import CHECKPOINT, Interrupted, RunContext
+from dymu.stages.checkpoint import CHECKPOINT, PREVIOUS
+from dymu.stages.context import Interrupted, RunContext, Superseded
+from dymu.stages.world import World
+from dymu.tracking.spool import METRICS
 
 STATE = {"step": 3, "modules": {"net": {"weight": torch.arange(300.0)}}, "sums": {"loss": 0.25, "count": 2}}
 
@@ -44,11 +45,6 @@ def test_the_last_checkpoint_counts(context: RunContext) -> None:
     assert state["step"] == 4
 
 
-def test_a_checkpoint_leaves_no_other_file(context: RunContext) -> None:
-    context.save(STATE)
-    assert [path.name for path in context.work_dir.iterdir()] == [CHECKPOINT]
-
-
 def test_another_attempt_finds_the_checkpoint(
     context: RunContext, context_of: Callable[..., RunContext], tmp_path: Path
 ) -> None:
@@ -56,48 +52,6 @@ def test_another_attempt_finds_the_checkpoint(
     state = context_of(context.step, tmp_path, attempt="second").restore()
     assert state is not None
     assert state["step"] == 3
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda _content: b"",
-        lambda content: content[:20],
-        lambda content: content[: len(content) // 2],
-        lambda _content: b"no checkpoint at all, but long enough to be one",
-        lambda content: content[:900] + bytes([content[900] ^ 1]) + content[901:],
-    ],
-    ids=["empty", "cut in the checksum", "cut in half", "something else", "one bit flipped"],
-)
-def test_a_spoilt_checkpoint_is_refused(context: RunContext, spoil: Callable[[bytes], bytes]) -> None:
-    context.save(STATE)
-    path = context.work_dir / CHECKPOINT
-    path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(StoreError) as caught:
-        context.restore()
-    message = str(caught.value)
-    assert str(path) in message
-    assert context.step.address in message
-    assert "delete that file to start this step from its beginning" in message
-    assert path.exists()
-
-
-class Payload:
-    """Something that would run code if it were unpickled."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (os.mkdir, ("harm",))
-
-
-def test_a_checkpoint_that_would_run_code_is_refused(
-    context: RunContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert b"mkdir" in pickle.dumps(Payload())
-    context.save({"step": Payload()})
-    with pytest.raises(StoreError, match="cannot be read"):
-        context.restore()
-    assert not (tmp_path / "harm").exists()
 
 
 def test_a_full_disk_is_told_and_leaves_the_checkpoint_before(
@@ -123,9 +77,54 @@ def test_checkpoints_are_due_after_their_time(context: RunContext, monkeypatch: 
     context.checkpoint_seconds = 10
     for passed, due in ((1, False), (11, True), (15, True)):
         monkeypatch.setattr(time, "monotonic", lambda passed=passed: now + passed)
-        assert context.checkpoint_due() == due
+        assert context.checkpoint_due(3) == due
     context.save(STATE)
-    assert not context.checkpoint_due()
+    assert not context.checkpoint_due(4)
+
+
+def test_checkpoints_are_due_after_their_steps_if_time_does_not_ask_before(context: RunContext) -> None:
+    context.checkpoint_steps = 4
+    context.begin(2)
+    assert [context.checkpoint_due(step) for step in (3, 5, 6, 7)] == [False, False, True, True]
+    context.save(STATE | {"step": 6})
+    assert [context.checkpoint_due(step) for step in (7, 9, 10)] == [False, False, True]
+    context.checkpoint_seconds = 0.0
+    assert context.checkpoint_due(7)
+
+
+def test_only_the_leader_writes_checkpoints(context: RunContext) -> None:
+    context.world = World(rank=1, size=2)
+    context.checkpoint_seconds = 0.0
+    context.save(STATE)
+    assert not context.checkpoint_due(1)
+    assert list(context.work_dir.iterdir()) == []
+
+
+def test_after_each_checkpoint_the_runner_is_told(context: RunContext) -> None:
+    seen = []
+    context.saved = lambda: seen.append((context.work_dir / CHECKPOINT).exists())
+    context.save(STATE)
+    context.save(STATE)
+    assert seen == [True, True]
+
+
+def test_a_lost_claim_writes_neither_checkpoint_nor_metrics(context: RunContext) -> None:
+    context.save(STATE)
+    context.log(1, {"loss": 1.0})
+
+    def lost() -> None:
+        raise Superseded(context.step.address)
+
+    context.fence = lost
+    with pytest.raises(Superseded):
+        context.save(STATE | {"step": 4})
+    with pytest.raises(Superseded):
+        context.log(2, {"loss": 2.0})
+    state = context.restore()
+    assert state is not None
+    assert state["step"] == 3
+    assert len((context.work_dir / METRICS).read_text().splitlines()) == 1
+    assert not (context.work_dir / PREVIOUS).exists()
 
 
 def test_draws_are_those_of_the_steps_seed_and_stage(context: RunContext) -> None:
@@ -142,5 +141,6 @@ def test_a_step_without_seed_cannot_draw(
         _ = other.random
 
 
-def test_an_interruption_is_no_error() -> None:
-    assert not issubclass(Interrupted, Exception)
+@pytest.mark.parametrize("end", [Interrupted, Superseded])
+def test_an_end_from_outside_is_no_error(end: type[BaseException]) -> None:
+    assert not issubclass(end, Exception)

@@ -11,14 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from dymu.artifacts.step import Step
-from dymu.errors import StoreError, TrainingError
+from dymu.errors import TrainingError
 from dymu.networks.initialise import build
 from dymu.spec.study import Study, override
 from dymu.spec.task import Task
-from dymu.stages.context import CHECKPOINT, Interrupted, RunContext
+from dymu.stages.agreement import Outcome
+from dymu.stages.checkpoint import CHECKPOINT, PREVIOUS, read_attempts
+from dymu.stages.context import Interrupted, RunContext, Superseded
 from dymu.stages.optimisation import Optimisation
 from dymu.stages.randomness import Randomness
-from dymu.stages.training import Outcome, Training, train
+from dymu.stages.training import Training, train
 from dymu.tracking.spool import METRICS, PROGRESS
 
 MakeContext = Callable[..., RunContext]
@@ -129,7 +131,7 @@ def test_a_step_killed_after_a_checkpoint_publishes_the_same_bytes(
     step = steps[name]
     context = context_of(step, tmp_path / "killed", attempt="out-0")
     due = iter([False, True])
-    monkeypatch.setattr(context, "checkpoint_due", lambda: next(due, False))
+    monkeypatch.setattr(context, "checkpoint_due", lambda _step: next(due, False))
     kill_at(4)
     with pytest.raises(Killed):
         step.run(step, context)
@@ -219,16 +221,31 @@ def test_a_training_that_diverges_stops(study: Study, context_of: MakeContext, t
 
 
 @pytest.mark.parametrize("name", ["anchor", "edge"])
-def test_a_spoilt_checkpoint_stops_the_step_and_stays(
-    name: str, steps: Mapping[str, Step], context_of: MakeContext, tmp_path: Path
+@pytest.mark.parametrize("spoilt", [(CHECKPOINT,), (CHECKPOINT, PREVIOUS)], ids=["last", "both"])
+def test_a_spoilt_checkpoint_costs_steps_and_changes_no_byte(
+    name: str,
+    spoilt: tuple[str, ...],
+    steps: Mapping[str, Step],
+    context_of: MakeContext,
+    uninterrupted: Callable[[Step], dict[str, bytes]],
+    kill_at: Callable[[int], None],
+    tmp_path: Path,
 ) -> None:
     step = steps[name]
-    context = context_of(step, tmp_path)
-    (context.work_dir / CHECKPOINT).write_bytes(b"nonsense")
-    with pytest.raises(StoreError, match="delete that file to start this step from its beginning"):
+    context = context_of(step, tmp_path / "spoilt", attempt="out-0", checkpoint_steps=2)
+    kill_at(5)
+    with pytest.raises(Killed):
         step.run(step, context)
-    assert (context.work_dir / CHECKPOINT).read_bytes() == b"nonsense"
-    assert list(context.out_dir.iterdir()) == []
+    for file in spoilt:
+        path = context.work_dir / file
+        path.write_bytes(path.read_bytes()[:-1])
+    context = context_of(step, tmp_path / "spoilt", attempt="out-1")
+    step.run(step, context)
+    assert result_of(context) == uninterrupted(step)
+    resumed_at = 2 if len(spoilt) == 1 else 0
+    last = read_attempts(context.work_dir)[-1]
+    assert (last["resumed_at"], last["reached"], last["redone"]) == (resumed_at, 5, 5 - resumed_at)
+    assert [line.partition(":")[0] for line in last["unreadable"]] == list(spoilt)
 
 
 # --- the loop by itself, on a module of four numbers ----------------------------------------------------
@@ -391,3 +408,44 @@ def test_metrics_hold_no_times_and_progress_counts_to_the_end(context: RunContex
     }
     progress = json.loads((context.work_dir / PROGRESS).read_text())
     assert (progress["state"], progress["step"], progress["total"]) == ("running", NUM_STEPS, NUM_STEPS)
+
+
+def test_each_attempt_leaves_a_line(context: RunContext) -> None:
+    context.checkpoint_steps = 2
+    context.stop_requested = stop_after(1)
+    with pytest.raises(Interrupted):
+        train(training_of(context), context)
+
+    def die(number: int, outcome: Outcome) -> Outcome:
+        if number == 4:
+            raise Killed
+        return outcome
+
+    context.stop_requested = lambda: False
+    with pytest.raises(Killed):
+        train(training_of(context, change=die), context)
+    train(training_of(context), context)
+    found = read_attempts(context.work_dir)
+    assert [(line["resumed_at"], line["reached"], line["redone"]) for line in found] == [
+        (0, 0, 0),
+        (1, 1, 0),
+        (3, 4, 1),
+    ]
+    assert {line["workers"] for line in found} == {1}
+
+
+def test_whoever_lost_the_step_stops_at_the_next_line(context: RunContext) -> None:
+    def fence() -> None:
+        raise Superseded(context.step.address)
+
+    context.fence = fence
+    begun = []
+
+    def note(number: int, outcome: Outcome) -> Outcome:
+        begun.append(number)
+        return outcome
+
+    with pytest.raises(Superseded):
+        train(training_of(context, change=note), context)
+    assert begun == [0, 1, 2]
+    assert not (context.work_dir / METRICS).exists()

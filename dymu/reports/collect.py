@@ -19,8 +19,8 @@ Cell = tuple[str, int]
 EVALUATE = "evaluate"
 
 _PROTOCOL_TYPE = "dymu.spec.evaluation.EvaluationConfig"
-# Tables that compare methods, not ablations of one.
-_COMPARE_METHODS = (1, 2, 3, 4)
+# What compares methods, not ablations of one.
+_COMPARE_METHODS = {"table": (1, 2, 3, 4), "figure": (6,)}
 # Figures that the paper draws of the arms of its Table 6.
 _OF_TABLE_6 = (5, 7, 9, 10, 11, 12)
 _TARGETS = {
@@ -30,6 +30,7 @@ _TARGETS = {
     ("table", 4): "studies.digits",
     ("table", 6): "ablations.branching_regularizer",
     ("table", 8): "ablations.preference_sampling",
+    ("figure", 6): "ablations.baselines",
     ("figure", 8): "ablations.active_threshold",
     **{("figure", number): "ablations.branching_regularizer" for number in _OF_TABLE_6},
 }
@@ -120,7 +121,7 @@ def find_results(
     known = store.manifests()
     pool = [manifest for manifest in known if not any(arm.ad_hoc for arm in manifest.arms)]
     fitting = _narrow(pool, number=number, kind=kind, study=study, question=question)
-    compares = number is None or (kind == "table" and number in _COMPARE_METHODS)
+    compares = number is None or number in _COMPARE_METHODS[kind]
     if not fitting and question is None and compares:
         together = _of_module(pool, study)
         if together:
@@ -240,7 +241,10 @@ def _narrow(
 
 
 def _by_number(pool: Sequence[Manifest], number: int, kind: Kind) -> list[Manifest]:
-    wanted = [_sourced(pool, f"{kind.capitalize()} {number}")]
+    source = f"{kind.capitalize()} {number}"
+    wanted = [_sourced(pool, source)]
+    if kind == "figure":  # a figure may be about one row of a question
+        wanted.append([manifest for manifest in pool if any(_from(source, a.source) for a in manifest.arms)])
     if kind == "figure" and number in _OF_TABLE_6:
         wanted.append(_sourced(pool, "Table 6"))
         wanted.append([manifest for manifest in pool if manifest.name == manifest.study])
@@ -249,8 +253,12 @@ def _by_number(pool: Sequence[Manifest], number: int, kind: Kind) -> list[Manife
 
 
 def _sourced(pool: Sequence[Manifest], source: str) -> list[Manifest]:
-    begins = re.compile(re.escape(source) + r"(?!\d)")
-    return [manifest for manifest in pool if begins.match(manifest.source)]
+    return [manifest for manifest in pool if _from(source, manifest.source)]
+
+
+def _from(source: str, text: str) -> bool:
+    """Whether a text names a table or figure first: "Table 6, row 2" is from Table 6, "Table 61" is not."""
+    return re.match(re.escape(source) + r"(?!\d)", text) is not None
 
 
 def _study_name(text: str) -> str:

@@ -14,15 +14,18 @@ from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.cost_distribution import cost_distribution
 from dymu.reports.curves import curves, logged
+from dymu.reports.grid import compare_with_grid, has_grid
+from dymu.reports.grid_figure import grid_figure
 from dymu.reports.preference_loss import preference_loss
 from dymu.reports.resource_map import resource_map
 from dymu.reports.style import paper_style, save
 
-NAMES = ("resource_map", "preference_loss", "cost_distribution", "curves")
+NAMES = ("resource_map", "static_grid", "preference_loss", "cost_distribution", "curves")
 DRAWN = "figures.json"
 ALIASES = {
     "training": "curves",
     "5": "resource_map",
+    "6": "static_grid",
     "7": "preference_loss",
     **dict.fromkeys(("9", "10", "11", "12"), "resource_map"),
 }
@@ -32,9 +35,10 @@ def draw(name: str | int, results: Results, store: Store, out_dir: Path) -> list
     """Draw a figure.
 
     Args:
-        name: One of ``NAMES``, or the paper's number: 5 and 9 to 12 are resource maps, 7 is preference_loss.
+        name: One of ``NAMES``, or the paper's number: 5 and 9 to 12 are resource maps, 6 is
+            static_grid, 7 is preference_loss.
         results: What to draw.
-        store: Where training curves are read.
+        store: Where training curves and times are read.
         out_dir: Folder for the files; made if need be. Files that are there and show the same are kept.
 
     Returns:
@@ -72,6 +76,8 @@ def for_run(results: Results) -> tuple[str, ...]:
         names += ["cost_distribution"]
     if results.records:
         names += ["preference_loss", "curves"]
+    if has_grid(results):
+        names.append("static_grid")
     return tuple(names)
 
 
@@ -79,6 +85,8 @@ def _figures(name: str, results: Results, store: Store) -> dict[str, Figure]:
     """Figures by what their file names have in addition."""
     if name == "curves":
         return {f"-{stage.replace('#', '-')}": figure for stage, figure in curves(results, store).items()}
+    if name == "static_grid":
+        return {"": grid_figure(compare_with_grid(results, store))}
     made = {
         "resource_map": resource_map,
         "preference_loss": preference_loss,
@@ -104,4 +112,6 @@ def _key(name: str, results: Results, store: Store) -> str:
     content.update(repr(sorted(record.address for record in results.records.values())).encode())
     if name == "curves":
         content.update(repr(logged(results, store)).encode())
+    if name == "static_grid":
+        content.update(repr(compare_with_grid(results, store)).encode())
     return content.hexdigest()

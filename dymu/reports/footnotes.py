@@ -17,10 +17,16 @@ def paper_anchor(results: Results, arm: ManifestArm) -> float | None:
 
 
 class Notes:
-    """Footnotes, and the letters that point to them."""
+    """Footnotes, and the letters that point to them.
 
-    def __init__(self, results: Results) -> None:
+    Args:
+        results: What the table shows.
+        parameters: Whether the table has active parameters and the paper's values.
+    """
+
+    def __init__(self, results: Results, *, parameters: bool = True) -> None:
         self._results = results
+        self._parameters = parameters
         self._texts: list[str] = []
         self._letters: dict[str, list[str]] = {}
         for arm in results.arms:
@@ -38,8 +44,9 @@ class Notes:
         """All footnotes."""
         results = self._results
         yield _about_seeds(results)
-        yield from _about_protocol(results)
-        yield from _about_paper(results)
+        yield from _about_protocol(results, parameters=self._parameters)
+        if self._parameters:
+            yield from _about_paper(results)
         if _all_dirty(results):
             yield "All rows were made by code with changes that are in no commit."
         yield from self._texts
@@ -91,17 +98,19 @@ def _about_seeds(results: Results) -> str:
     return f"Mean ± half of the 95 % t-interval over {_seeds(seeds)}, {number}."
 
 
-def _about_protocol(results: Results) -> Iterator[str]:
+def _about_protocol(results: Results, *, parameters: bool) -> Iterator[str]:
     if not results.records:
         return
     record = next(iter(results.records.values()))
     corner = ", ".join(f"{x:g}" for x in record.reference_point)
     floor = record.values.get("uniformity_floor")
     note = f"HV: hypervolume of scaled test losses below ({corner})."
-    if floor is not None:
+    if floor is not None and parameters:
         note += f" Unif.: a model that ignores the preference has about {floor.value:.3f}."
     sizes = {arm.name: r.anchor_parameters for arm in results.arms for r in results.of(arm.name).values()}
     yield note
+    if not parameters:
+        return
     if len(set(sizes.values())) == 1:
         yield f"Params: active parameters as part of the anchor net's {count(next(iter(sizes.values())))}."
     else:

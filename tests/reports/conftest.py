@@ -14,6 +14,7 @@ from dymu.artifacts.fingerprint import canonical
 from dymu.artifacts.manifest import Manifest, ManifestArm
 from dymu.artifacts.record import PROVENANCE, Point, Record, Value
 from dymu.artifacts.store import Store
+from dymu.metrics.hypervolume import hypervolume
 from dymu.reports.collect import Results, results_of
 from dymu.spec.ablation import Claim
 from dymu.tracking.spool import Spool
@@ -28,7 +29,10 @@ def preferences(count: int, seed: int, tasks: int = 3) -> np.ndarray:
 
 @dataclass
 class Arm:
-    """What an arm of the synthetic study does: ``cost`` is the share of the anchor at dense preferences."""
+    """What an arm of the synthetic study does: ``cost`` is the share of the anchor at dense preferences.
+
+    With ``nets`` it is a grid of so many static nets.
+    """
 
     label: str
     cost: float = 0.6
@@ -39,6 +43,8 @@ class Arm:
     paper: Mapping[str, float] = field(default_factory=dict)
     ad_hoc: Mapping[str, Any] = field(default_factory=dict)
     resources: tuple[float | None, ...] = (0.0, 1.0)
+    nets: int = 0
+    source: str = ""
 
 
 PAPER = {
@@ -83,6 +89,7 @@ class Study:
             ManifestArm(
                 name=name,
                 label=arm.label,
+                source=arm.source,
                 paper=arm.paper,
                 changes=arm.changes,
                 claims=tuple(canonical(claim) for claim in arm.claims),
@@ -102,6 +109,10 @@ class Study:
         )
 
     def steps(self, arm: str, seed: int) -> dict[str, str]:
+        if self.arms[arm].nets:
+            stages = ["shared", *(f"shared#{number}" for number in range(2, self.arms[arm].nets + 1))]
+            nets = {stage: f"shared/{self.name}-{seed}-{number}" for number, stage in enumerate(stages)}
+            return {**nets, "evaluate": f"evaluate/{self.name}-{arm}-{seed}"}
         return {
             "anchor": f"anchor/{self.name}-{seed}",
             "edge": f"edge/{self.name}-{arm.replace('.', '-')}-{seed}",
@@ -123,6 +134,19 @@ class Study:
             record.write(attempt)
             (attempt / PROVENANCE).write_text(json.dumps(provenance))
             self.store.publish(address, attempt, info={})
+
+    def publish_training(self, *, device: str = "cpu", without: tuple[str, ...] = ()) -> None:
+        """Provenance of all training steps: net k of a grid takes 10 + k CPU-seconds, other steps 50."""
+        for name in self.arms:
+            for seed in self.seeds:
+                steps = [address for stage, address in self.steps(name, seed).items() if stage != "evaluate"]
+                for number, address in enumerate(steps):
+                    if address not in without and not self.store.has(address):
+                        spent = 10.0 + number if self.arms[name].nets else 50.0
+                        attempt = self.store.new_attempt(address)
+                        form = {"cpu_s": spent, "wall_s": 2 * spent, "device": device}
+                        (attempt / PROVENANCE).write_text(json.dumps(form))
+                        self.store.publish(address, attempt, info={})
 
     def publish_curves(self, steps: int = 40) -> None:
         for name in self.arms:
@@ -151,7 +175,10 @@ class Study:
 
     def record(self, name: str, seed: int) -> Record:
         arm = self.arms[name]
-        address = self.steps(name, seed)["evaluate"]
+        if arm.nets:
+            return self._grid_record(name, seed)
+        steps = self.steps(name, seed)
+        address = steps["evaluate"]
         points = tuple(self._point(arm, c, seed) for c in arm.resources)
         values: dict[str, Value] = {
             "anchor_parameters": Value(value=ANCHOR, unit="parameters"),
@@ -175,7 +202,57 @@ class Study:
             reference_point=(3.0,) * len(self.tasks),
             anchor_parameters=ANCHOR,
             data_digest="digest of the data",
-            config={address: {"stage": "evaluate", "config": {"protocol": protocol}}},
+            config={
+                steps["anchor"]: {"stage": "anchor", "inputs": {}},
+                steps["edge"]: {"stage": "edge", "inputs": {"anchor": steps["anchor"]}},
+                address: {
+                    "stage": "evaluate",
+                    "config": {"protocol": protocol},
+                    "inputs": {stage: steps[stage] for stage in ("anchor", "edge")},
+                },
+            },
+        )
+
+    def _grid_record(self, name: str, seed: int) -> Record:
+        steps = self.steps(name, seed)
+        address = steps["evaluate"]
+        tasks = len(self.tasks)
+        reference = (3.0,) * tasks
+        few = preferences(20, 20, tasks)
+        trained = few[: self.arms[name].nets]
+        nearest = np.linalg.norm(few[:, None] - trained[None], axis=2).argmin(axis=1)
+        losses = (0.3 + 1.4 * (1 - trained) ** 2 + 0.03 * seed)[nearest].round(7)
+        nets = [steps[stage] for stage in steps if stage != "evaluate"]
+        volume = hypervolume(losses, reference)
+        forms = {
+            net: {"stage": "shared", "inputs": {}, "config": {"preference": row.tolist()}}
+            for net, row in zip(nets, trained, strict=True)
+        }
+        protocol = {"type": "dymu.spec.evaluation.EvaluationConfig", **self.evaluation}
+        inputs = {f"net_{number:03d}": net for number, net in enumerate(nets)}
+        final = {"stage": "evaluate", "config": {"protocol": protocol}, "inputs": inputs}
+        return Record(
+            address=address,
+            seed=seed,
+            method="static_grid",
+            tasks=self.tasks,
+            values={
+                "hypervolume": Value(value=volume, higher_is_better=True, lower=0.0),
+                "active_parameters": Value(value=ANCHOR / tasks, higher_is_better=False, unit="parameters"),
+                "active_parameter_fraction": Value(value=1 / tasks / len(nets), higher_is_better=False),
+            },
+            points=(
+                Point(
+                    resource_preference=None,
+                    preferences=few.tolist(),
+                    losses=losses.tolist(),
+                    task_metrics={},
+                ),
+            ),
+            reference_point=reference,
+            anchor_parameters=ANCHOR / tasks * len(nets),
+            data_digest="digest of the data",
+            config={**forms, address: final},
         )
 
     def _values(self, arm: Arm, c: float, seed: int, point: Point) -> dict[str, Value]:
@@ -220,6 +297,17 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def study(store: Store) -> Study:
     return Study(store=store)
+
+
+@pytest.fixture
+def grid_study(store: Store) -> Study:
+    """A controller and a grid of twenty static nets."""
+    arms = {
+        "baseline": Arm("Ours"),
+        "static-grid": Arm("Static MTL", resources=(None,), nets=20, source="Figure 6"),
+        "single-task": Arm("Single-Task", resources=(None,)),
+    }
+    return Study(store=store, arms=arms, question="baselines", source="Table 3")
 
 
 @pytest.fixture

@@ -117,6 +117,30 @@ def test_studies_of_one_module_stand_in_one_table(study: Any) -> None:
     assert find(study.store, 2) == "digits"
 
 
+def test_figure_6_is_found_by_the_row_that_is_from_it(grid_study: Any) -> None:
+    grid_study.publish()
+    grid_study.question, grid_study.arms = "adaptation", {"baseline": grid_study.arms["baseline"]}
+    grid_study.publish()
+    assert find(grid_study.store, 6, "figure") == "digits-ours.baselines"
+
+
+def test_figure_6_is_found_among_the_studies_of_a_module(grid_study: Any) -> None:
+    arms = dict(grid_study.arms)
+    arms["static-grid"].source = ""
+    grid_study.question, grid_study.source = "", ""
+    for name, arm in (("digits-ours", "baseline"), ("digits-static-grid", "static-grid")):
+        grid_study.name, grid_study.arms = name, {"baseline": arms[arm]}
+        grid_study.publish()
+    assert find(grid_study.store, 6, "figure", study="studies.digits") == "digits"
+    assert find(grid_study.store, 6, "figure") == "digits"
+
+
+def test_without_a_static_grid_figure_6_says_what_to_run(study: Any) -> None:
+    study.publish()
+    with pytest.raises(ReportError, match=r"no results for figure 6: .*`dymu run ablations.baselines`"):
+        find(study.store, 6, "figure")
+
+
 def spoiled(**changes: Any) -> Callable[[str, int, Record], Record]:
     def change(arm: str, seed: int, record: Record) -> Record:
         return dataclasses.replace(record, **changes) if (arm, seed) == ("no-affinity", 1) else record

@@ -81,8 +81,8 @@ def test_curves_are_drawn_again_when_more_was_logged(study: Any, tmp_path: Path)
 
 def test_an_unknown_figure_lists_those_that_exist(study: Any, tmp_path: Path) -> None:
     study.publish()
-    with pytest.raises(ReportError, match=r"no figure 6; there is resource_map, preference_loss"):
-        draw(6, results_of(study.store, study.manifest), study.store, tmp_path)
+    with pytest.raises(ReportError, match=r"no figure 13; there is resource_map, static_grid"):
+        draw(13, results_of(study.store, study.manifest), study.store, tmp_path)
 
 
 def test_a_run_gets_the_figures_that_its_tasks_and_records_allow(study: Any) -> None:
@@ -96,6 +96,18 @@ def test_a_run_gets_the_figures_that_its_tasks_and_records_allow(study: Any) -> 
         "preference_loss",
         "curves",
     )
+
+
+def test_a_run_with_a_static_grid_gets_figure_6(grid_study: Any, tmp_path: Path) -> None:
+    grid_study.arms["static-grid"].nets = 4
+    grid_study.publish()
+    results = results_of(grid_study.store, grid_study.manifest)
+    assert for_run(results)[-1] == "static_grid"
+    before = draw(6, results, grid_study.store, tmp_path)[-1].read_bytes()
+    grid_study.publish_training()
+    files = draw("static_grid", results, grid_study.store, tmp_path)
+    assert [path.name for path in files] == ["static_grid.svg", "static_grid.pdf", "static_grid.png"]
+    assert files[-1].read_bytes() != before, "training times are part of what it shows"
 
 
 def test_a_run_without_results_gets_none(study: Any) -> None:

@@ -241,8 +241,8 @@ def points(space: Space) -> tuple[dict[str, Any], ...]:
         values = entry.values()
         if values is None:
             raise SpecError(
-                f"the grid needs a finite space, but {entry.path} is a continuum; give it a step, or list its "
-                "values as a Choice."
+                f"the grid needs a finite space, but {entry.path} is a continuum; give it a step, or list "
+                "its values as a Choice."
             )
         found = [
             {**point, **part}

@@ -113,7 +113,7 @@ def arm_search(**fields: Any) -> ArmSearch:
 
 
 def test_every_arm_is_searched_with_the_same_budget(study: Study) -> None:
-    found = dict((arm.name, search) for arm, search in arm_search(trials=7).of_arms(question(study)))
+    found = {arm.name: s for arm, s in arm_search(trials=7).of_arms(question(study))}
     assert [search.name for search in found.values()] == [
         "pairs_search-arms--baseline",
         "pairs_search-arms--high",

@@ -1,11 +1,14 @@
 """Verbs that read records: ``table``, ``figure`` and ``claims``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dymu.commands.console import make_console, print_json, reading
 from dymu.commands.options import Json, OutDir, QuestionName, StoreDir, StudyName, Style
+
+if TYPE_CHECKING:
+    from dymu.reports.table import Table
 
 app = typer.Typer()
 
@@ -32,25 +35,19 @@ def table(
     as_json: Json = False,
 ) -> None:
     """Print a table of the paper with the measured values beside the printed ones, from records."""
-    from dymu.reports import collect, render, tables
-    from dymu.reports.table import form
+    from dymu.reports import collect, tables
 
     results = collect.find_results(
         reading(store), number=number, kind="table", study=study, question=question
     )
     make = tables.study_table if number in _TABLES_OF_METHODS else tables.ablation_table
-    made = make(results, provenance=provenance)
-    if as_json:
-        print_json(form(made))
-    elif style is Style.TERMINAL:
-        make_console().print(render.terminal(made))
-    else:
-        print(render.render(made, style.value), end="")
+    _print(make(results, provenance=provenance), style, as_json=as_json)
 
 
 @app.command(
     epilog="Examples:  [bold]dymu figure 5 --study studies.digits:ours[/bold]   "
-    "[bold]dymu figure curves --out figures[/bold]"
+    "[bold]dymu figure curves --out figures[/bold]   "
+    "[bold]dymu figure 6 --table --style csv > figure6.csv[/bold]"
 )
 def figure(
     which: Annotated[
@@ -62,8 +59,16 @@ def figure(
     ],
     study: StudyName = None,
     question: QuestionName = None,
+    as_table: Annotated[
+        bool, typer.Option("--table", help="Print the numbers behind figure 6 instead of drawing it.")
+    ] = False,
+    style: Annotated[Style, typer.Option(help="How to write the table.")] = Style.TERMINAL,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Name the addresses behind the table.")
+    ] = False,
     out: OutDir = None,
     store: StoreDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """Draw a figure of the paper from records; prints the paths of the files."""
     from dymu.reports import collect, figures
@@ -71,6 +76,9 @@ def figure(
     opened = reading(store)
     number = int(which) if which.isdecimal() else None
     results = collect.find_results(opened, number=number, kind="figure", study=study, question=question)
+    if as_table or as_json:
+        _print(figures.numbers(which, results, opened, provenance=provenance), style, as_json=as_json)
+        return
     folder = out or opened.root / "reports" / results.manifest.name
     for path in figures.draw(which, results, opened, folder):
         print(path)
@@ -85,15 +93,22 @@ def claims(
     as_json: Json = False,
 ) -> None:
     """Say which claims of the paper are reproduced, not reproduced, or undecided at this many seeds."""
-    from dymu.reports import collect, render
+    from dymu.reports import collect
     from dymu.reports.claims import check_claims, claims_table
-    from dymu.reports.table import form
 
     results = collect.find_results(
         reading(store), number=number, kind="table", study=study, question=question
     )
-    made = claims_table(check_claims(results))
+    _print(claims_table(check_claims(results)), Style.TERMINAL, as_json=as_json)
+
+
+def _print(made: "Table", style: Style, *, as_json: bool) -> None:
+    from dymu.reports import render
+    from dymu.reports.table import form
+
     if as_json:
         print_json(form(made))
-    else:
+    elif style is Style.TERMINAL:
         make_console().print(render.terminal(made))
+    else:
+        print(render.render(made, style.value), end="")

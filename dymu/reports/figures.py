@@ -16,9 +16,11 @@ from dymu.reports.cost_distribution import cost_distribution
 from dymu.reports.curves import curves, logged
 from dymu.reports.grid import compare_with_grid, has_grid
 from dymu.reports.grid_figure import grid_figure
+from dymu.reports.grid_table import grid_table
 from dymu.reports.preference_loss import preference_loss
 from dymu.reports.resource_map import resource_map
 from dymu.reports.style import paper_style, save
+from dymu.reports.table import Table
 
 NAMES = ("resource_map", "static_grid", "preference_loss", "cost_distribution", "curves")
 DRAWN = "figures.json"
@@ -66,6 +68,19 @@ def draw(name: str | int, results: Results, store: Store, out_dir: Path) -> list
     known[chosen] = {"key": key, "files": [file.name for file in files]}
     write_whole(out_dir / DRAWN, json.dumps(known, indent=1) + "\n")
     return files
+
+
+def numbers(name: str | int, results: Results, store: Store, *, provenance: bool = False) -> Table:
+    """The numbers behind a figure as a table.
+
+    Raises:
+        ReportError: If the figure has no table of its own, or the results do not have what it shows.
+    """
+    if ALIASES.get(str(name), str(name)) != "static_grid":
+        raise ReportError(
+            f"figure {name} has no table of its own, only 6 (static_grid) has; `dymu table` prints records."
+        )
+    return grid_table(compare_with_grid(results, store), provenance=provenance)
 
 
 def for_run(results: Results) -> tuple[str, ...]:

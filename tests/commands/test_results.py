@@ -4,6 +4,11 @@ from typing import Any
 
 import pytest
 
+from dymu.artifacts.manifest import Manifest, ManifestArm
+from dymu.artifacts.record import Point, Record, Value
+from dymu.artifacts.store import Store
+from dymu.metrics.hypervolume import hypervolume
+
 Dymu = Callable[..., Any]
 
 
@@ -39,3 +44,77 @@ def test_figures_are_listed_by_path(finished: Dymu, tmp_path: Path) -> None:
 def test_claims_are_judged(finished: Dymu) -> None:
     assert "undecided" in finished("claims").out
     assert finished("claims", "--json").json["rows"]
+
+
+@pytest.fixture
+def static_grid(tmp_path: Path) -> None:
+    """The record of a grid of two static nets, in the store of the command."""
+    store = Store(tmp_path / "store")
+    preferences, losses = [[0.2, 0.8], [0.7, 0.3]], [[1.0, 0.4], [0.3, 0.9]]
+    nets = {f"shared/{number}": row for number, row in enumerate(preferences)}
+    inputs = {f"net_{number:03d}": net for number, net in enumerate(nets)}
+    record = Record(
+        address="evaluate/grid",
+        seed=0,
+        method="static_grid",
+        tasks=("left", "right"),
+        values={"hypervolume": Value(value=hypervolume(losses, (3.0, 3.0)), higher_is_better=True)},
+        points=(Point(resource_preference=None, preferences=preferences, losses=losses, task_metrics={}),),
+        reference_point=(3.0, 3.0),
+        anchor_parameters=100.0,
+        data_digest="0",
+        config={net: {"config": {"preference": row}} for net, row in nets.items()}
+        | {"evaluate/grid": {"inputs": inputs}},
+    )
+    attempt = store.new_attempt(record.address)
+    record.write(attempt)
+    store.publish(record.address, attempt, info={})
+    arm = ManifestArm(
+        name="static-grid", label="Static MTL", source="Figure 6", steps={"0": {"evaluate": record.address}}
+    )
+    store.save_manifest(
+        Manifest(
+            name="mine-ours.baselines",
+            study="mine-ours",
+            target="ablations.baselines",
+            title="Which is better?",
+            source="Table 3",
+            tasks=record.tasks,
+            arms=(arm,),
+        )
+    )
+
+
+@pytest.mark.usefixtures("static_grid")
+@pytest.mark.parametrize(
+    ("style", "part"),
+    [
+        ("terminal", "Static MTL"),
+        ("markdown", "| Static MTL | 1 |"),
+        ("csv", "Static MTL,1,"),
+        ("latex", "&"),
+    ],
+)
+def test_the_numbers_of_figure_6_come_as_a_table(dymu: Dymu, style: str, part: str) -> None:
+    said = dymu("figure", "6", "--table", "--style", style)
+    assert said.code == 0
+    assert part in said.out
+
+
+@pytest.mark.usefixtures("static_grid")
+def test_the_numbers_of_figure_6_come_as_json_and_as_files(dymu: Dymu, tmp_path: Path) -> None:
+    rows = dymu("figure", "6", "--json").json["rows"]
+    assert [row["Models"] for row in rows] == ["1", "2"]
+    assert "evaluate/grid" in dymu("figure", "6", "--table", "--provenance").out
+    listed = dymu("figure", "6", "--out", str(tmp_path / "figures")).out.split()
+    assert [Path(line).name for line in listed] == [
+        "static_grid.svg",
+        "static_grid.pdf",
+        "static_grid.png",
+    ]
+
+
+def test_a_figure_without_a_table_is_refused(finished: Dymu) -> None:
+    said = finished("figure", "curves", "--table")
+    assert said.code == 4
+    assert "figure curves has no table of its own" in said.err

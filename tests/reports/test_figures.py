@@ -7,7 +7,7 @@ from matplotlib.image import imread
 
 from dymu.errors import ReportError
 from dymu.reports.collect import results_of
-from dymu.reports.figures import draw, for_run
+from dymu.reports.figures import draw, for_run, numbers
 from dymu.reports.style import save
 from dymu.tracking.spool import Spool
 
@@ -108,6 +108,16 @@ def test_a_run_with_a_static_grid_gets_figure_6(grid_study: Any, tmp_path: Path)
     files = draw("static_grid", results, grid_study.store, tmp_path)
     assert [path.name for path in files] == ["static_grid.svg", "static_grid.pdf", "static_grid.png"]
     assert files[-1].read_bytes() != before, "training times are part of what it shows"
+
+
+def test_figure_6_has_a_table_and_others_have_none(grid_study: Any) -> None:
+    grid_study.arms["static-grid"].nets = 4
+    grid_study.publish()
+    results = results_of(grid_study.store, grid_study.manifest)
+    assert numbers(6, results, grid_study.store) == numbers("static_grid", results, grid_study.store)
+    assert len(numbers(6, results, grid_study.store).rows) == 6
+    with pytest.raises(ReportError, match=r"figure curves has no table of its own, only 6 \(static_grid\)"):
+        numbers("curves", results, grid_study.store)
 
 
 def test_a_run_without_results_gets_none(study: Any) -> None:

@@ -1,0 +1,223 @@
+"""Kills parts of a running system again and again, and looks each time whether anything was lost."""
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.harness import checks
+from tests.cluster.harness.disturbed import Course, Disturbed, Hit
+from tests.cluster.harness.machines import Cluster
+from tests.cluster.harness.places import Places, new_places
+from tests.cluster.harness.processes import wait_until
+from tests.cluster.harness.schedule import KINDS, Kill, Kind, schedule
+from tests.cluster.harness.tracking import Told, TrackingServer
+from tests.cluster.toys.small_digits import STEPS
+
+PER_STUDY = 5
+_SETTLE_S = 60.0
+
+
+@dataclass(kw_only=True)
+class Verdict:
+    """A disturbed study, held against the undisturbed one.
+
+    Attributes:
+        course: How it went.
+        identical: Whether all its files are those of the reference, bit for bit.
+        problems: All that should not be.
+    """
+
+    course: Course
+    identical: bool
+    problems: list[str] = field(default_factory=list)
+
+
+class Campaign:
+    """A cluster, a tracking server, an undisturbed reference, and disturbed studies.
+
+    Args:
+        places: Where it lies.
+        workers: W, the size of the worker groups; 0 trains in the process of the trial.
+        options: Further words for ``dymu run``.
+    """
+
+    def __init__(self, places: Places, *, workers: int, options: Sequence[str] = ()) -> None:
+        self.places = places
+        self.reference: checks.Files = {}
+        self.verdicts: list[Verdict] = []
+        self._options = (*options, *((f"--workers={workers}",) if workers else ()))
+        self._cluster = Cluster(places, nodes=max(2, workers))
+        self._server = TrackingServer(places)
+
+    def start(self) -> None:
+        """Start what runs for the whole campaign."""
+        self._server.start(wait=False)
+        self._cluster.start()
+        self._server.wait()
+
+    def end(self) -> None:
+        """End all that was started."""
+        self._cluster.end()
+        self._server.kill()
+
+    def study(self, kills: Sequence[Kill] = ()) -> Verdict:
+        """Run a study in a store of its own; the first is the reference."""
+        name = f"chaos-{len(self.verdicts)}"
+        run = Disturbed(
+            self.places, self._cluster, self._server, name=name, options=self._options, steps=STEPS
+        )
+        course = run.go(kills)
+        found = checks.contents(course.store)
+        if not self.verdicts:
+            self.reference = found
+        wrong = checks.differences(found, self.reference)
+        verdict = Verdict(course=course, identical=not wrong)
+        self._server.wait()
+        verdict.problems += wrong
+        verdict.problems += checks.checksums(course.store)
+        verdict.problems += checks.remains(course.store)
+        verdict.problems += checks.tracking(Told(self.places.tracking_uri, name), course.store, name)
+        verdict.problems += self._left_behind()
+        self.verdicts.append(verdict)
+        return verdict
+
+    def _left_behind(self) -> list[str]:
+        """Processes, placement groups and CPUs that are not given back within a minute."""
+        try:
+            wait_until(lambda: not self._cluster.left_behind(), "", patience_s=_SETTLE_S)
+        except TimeoutError:
+            return [f"left behind: {', '.join(self._cluster.left_behind())}"]
+        told: dict[str, Any] = {}
+
+        def clean() -> bool:
+            told.update(self._cluster.look())
+            return not told["placement_groups"] and told["free_cpus"] == told["cpus"]
+
+        try:
+            wait_until(clean, "", patience_s=_SETTLE_S)
+        except TimeoutError:
+            return [f"not given back: {told}"]
+        return []
+
+
+def run_campaign(campaign: Campaign, *, kills: int, per_study: int, seed: int, kinds: Sequence[Kind]) -> None:
+    """Do the kills of a schedule; those whose moment did not come are done in the next study."""
+    _say("undisturbed reference")
+    _tell(campaign.study())
+    open_studies = list(schedule(kills=kills, per_study=per_study, seed=seed, kinds=kinds))
+    while open_studies:
+        planned = open_studies.pop(0)
+        _say(f"killing {', '.join(kill.kind for kill in planned)}")
+        verdict = campaign.study(planned)
+        _tell(verdict)
+        if verdict.course.missed:
+            rng = random.Random(len(open_studies))
+            later = [
+                Kill(**{**asdict(kill), "position": rng.random() * 0.9}) for kill in verdict.course.missed
+            ]
+            open_studies.append(sorted(later, key=lambda kill: kill.position))
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """One row per kill."""
+    head = ("study", "killed", "which", "after", "at", "recovery", "redone", "by", "identical")
+    rows = [head, *(_row(verdict, hit) for verdict in verdicts for hit in verdict.course.hits)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _row(verdict: Verdict, hit: Hit) -> tuple[str, ...]:
+    return (
+        verdict.course.name,
+        hit.kind,
+        hit.what,
+        f"{hit.at_s:.1f} s",
+        hit.where,
+        f"{hit.recovery_s:.1f} s",
+        str(hit.redone),
+        hit.by,
+        "yes" if verdict.identical else "NO",
+    )
+
+
+def form(campaign: Campaign) -> dict[str, Any]:
+    """The campaign as a JSON value."""
+    return {
+        "reference": campaign.reference,
+        "studies": [
+            {**asdict(verdict.course), "store": str(verdict.course.store), "identical": verdict.identical,
+             "problems": verdict.problems}
+            for verdict in campaign.verdicts
+        ],
+    }  # fmt: skip
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The command line; exit code 1 if anything was lost."""
+    parser = argparse.ArgumentParser(prog="chaos.py", description=__doc__)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2, help="W, the size of the worker groups")
+    parser.add_argument("--per-study", type=int, default=PER_STUDY, help="kills in one study")
+    parser.add_argument("--targets", default="", help="what is killed, comma separated; all by default")
+    parser.add_argument("--gcs-patience", type=int, default=15, help="seconds until a lost head is given up")
+    parser.add_argument("--json", type=Path, help="file for all that was found")
+    parser.add_argument("--keep", action="store_true", help="keep the folder with stores and logs")
+    parser.add_argument("option", nargs="*", help="further words for dymu run, behind --")
+    given = parser.parse_args(words)
+    kinds = tuple(given.targets.split(",")) if given.targets else KINDS
+    if not given.workers:
+        kinds = tuple(kind for kind in kinds if kind != "worker")
+    unknown = set(kinds) - set(KINDS)
+    if unknown:
+        parser.error(f"--targets has {', '.join(sorted(unknown))}; there is {', '.join(KINDS)}")
+    began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that what was started ends
+    folder = Path(tempfile.mkdtemp(prefix="dc-", dir="/tmp"))
+    campaign = Campaign(
+        new_places(folder, gcs_patience_s=given.gcs_patience), workers=given.workers, options=given.option
+    )
+    with ExitStack() as undo:
+        if not given.keep:
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        undo.callback(campaign.end)
+        campaign.start()
+        try:
+            run_campaign(campaign, kills=given.kills, per_study=given.per_study, seed=given.seed, kinds=kinds)
+        finally:
+            sys.stdout.write(table(campaign.verdicts) + "\n")
+            if given.json:
+                given.json.write_text(json.dumps(form(campaign), indent=1) + "\n", encoding="utf-8")
+    problems = [problem for verdict in campaign.verdicts for problem in verdict.problems]
+    hits = sum(len(verdict.course.hits) for verdict in campaign.verdicts)
+    _say(
+        f"{hits} kills, {len(problems)} problems, {time.monotonic() - began:.0f} s"
+        + (f"; {folder}" if given.keep else "")
+    )
+    return 1 if problems else 0
+
+
+def _tell(verdict: Verdict) -> None:
+    course = verdict.course
+    _say(
+        f"  {course.name}: {course.seconds:.0f} s, exit codes {course.codes}, identical: {verdict.identical}"
+    )
+    for problem in verdict.problems[:20]:
+        _say(f"  PROBLEM {problem}")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')}  {text}\n")

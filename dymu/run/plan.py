@@ -4,7 +4,7 @@ Pure: no torch, no Ray, and the store is asked only whether an address exists.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -59,6 +59,7 @@ class Plan:
         identities: Address of the evaluation at seed 0 of every arm, also of those that are not run.
         steps: Every step once, inputs first.
         cached: Addresses that the store already has.
+        beside: The last step of each use that was not asked for and has its record in the store.
     """
 
     targets: tuple[Target, ...]
@@ -67,6 +68,7 @@ class Plan:
     identities: Mapping[tuple[str, str], str]
     steps: tuple[Step, ...]
     cached: frozenset[str]
+    beside: Mapping[Use, Step] = field(default_factory=dict)
 
     @cached_property
     def users(self) -> Mapping[str, frozenset[Use]]:
@@ -130,7 +132,7 @@ class Plan:
     def _manifest_arm(self, target: Target, arm: Arm) -> ManifestArm:
         steps = {
             str(use.seed): stage_addresses(final)
-            for use, final in self.finals.items()
+            for use, final in (*self.finals.items(), *self.beside.items())
             if (use.target, use.arm) == (target.name, arm.name)
         }
         return ManifestArm(
@@ -159,14 +161,19 @@ def make_plan(targets: Sequence[Target], seeds: Sequence[int], *, has: Callable[
             right.
     """
     finals: dict[Use, Step] = {}
+    beside: dict[Use, Step] = {}
     identities: dict[tuple[str, str], str] = {}
     wrong: dict[str, str] = {}
     for target in targets:
         for arm in target.arms:
             try:
                 identities[target.name, arm.name] = arm.study.evaluation_step(0).address
-                for seed in seeds if arm.name in target.selected else ():
-                    finals[Use(target.name, arm.name, seed)] = arm.study.evaluation_step(seed)
+                for seed in seeds:
+                    final = arm.study.evaluation_step(seed)
+                    if arm.name in target.selected:
+                        finals[Use(target.name, arm.name, seed)] = final
+                    elif has(final.address):
+                        beside[Use(target.name, arm.name, seed)] = final
             except SpecError as error:
                 wrong[f"{target.name}, arm {arm.name}"] = str(error)
     if wrong:
@@ -183,6 +190,7 @@ def make_plan(targets: Sequence[Target], seeds: Sequence[int], *, has: Callable[
         identities=identities,
         steps=tuple(steps.values()),
         cached=frozenset(address for address in steps if has(address)),
+        beside=beside,
     )
 
 

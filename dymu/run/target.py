@@ -32,7 +32,8 @@ class Target:
 
     Attributes:
         name: Name of its manifest.
-        text: What the user typed.
+        text: What the user typed, with the study that a question is asked about if it is not its own:
+            ``dymu run`` takes it.
         study: Name of the baseline study.
         title: The question, or the study's name.
         source: The paper's table or figure; empty for a study.
@@ -84,7 +85,7 @@ def resolve(request: Request, *, folder: Path) -> tuple[Target, ...]:
     """
     ad_hoc = dict(parse_override(text) for text in request.overrides)
     module_name, _, attribute = request.text.partition(":")
-    module = _load(module_name, folder)
+    module = load_module(module_name, folder)
     question = getattr(module, attribute or QUESTION, None)
     if isinstance(question, Question):
         if request.study is not None:
@@ -108,7 +109,7 @@ def load_study(text: str, *, folder: Path) -> Study:
         SpecError: If there is no such study; lists those that exist.
     """
     module_name, _, attribute = text.partition(":")
-    module = _load(module_name, folder)
+    module = load_module(module_name, folder)
     have = _studies(module)
     if not attribute:
         raise SpecError(f"{text} names a module; name one of its studies: {_choices(module_name, have)}.")
@@ -183,7 +184,7 @@ def _target(
     mark = f"-adhoc-{digest(ad_hoc)[:_AD_HOC_LENGTH]}" if ad_hoc else ""
     return Target(
         name=name + mark,
-        text=request.text,
+        text=f"{request.text} --study {request.study}" if request.study is not None else request.text,
         study=arms[0].study.name,
         title=title,
         source=source,
@@ -204,7 +205,7 @@ def _overridden(study: Study, ad_hoc: Mapping[str, Any]) -> Study:
     return study
 
 
-def _load(name: str, folder: Path) -> ModuleType:
+def load_module(name: str, folder: Path) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
         hint = name.removesuffix(".py").strip("/").replace("/", ".")
         raise SpecError(

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from dymu.reports.collect import results_of
@@ -25,6 +26,15 @@ def test_letters_point_from_labels_to_notes(study: Any) -> None:
     lines = list(notes.lines(provenance=False))
     assert [line[:3] for line in lines[-3:]] == ["(a)", "(b)", "(c)"]
     assert "n = 2 to 3" in lines[0]
+
+
+def test_the_command_that_makes_a_missing_record_asks_about_the_same_study(study: Any) -> None:
+    study.without = (("no-affinity", 2),)
+    study.publish()
+    manifest = replace(study.manifest, target="ablations.branching_regularizer --study studies.scenes:ours")
+    lines = "\n".join(Notes(results_of(study.store, manifest)).lines(provenance=False))
+    command = "dymu run ablations.branching_regularizer --study studies.scenes:ours --seed-list 2"
+    assert f"(evaluate/digits-ours-no-affinity-2); `{command}` makes it." in lines
 
 
 def test_letters_go_on_after_z(study: Any, other_arm: Callable[..., Any]) -> None:

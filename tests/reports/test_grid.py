@@ -172,3 +172,14 @@ def test_a_net_that_was_not_judged_at_its_own_preference_is_refused(grid_study: 
     grid_study.publish(spoil)
     with pytest.raises(ReportError, match="which is none of the record's preferences"):
         found(grid_study)
+
+
+def test_seeds_that_were_added_later_count_like_the_first(small: Any) -> None:
+    small.seeds = (4, 2)
+    small.publish()
+    small.publish_training()
+    results = results_of(small.store, small.store.manifest(small.manifest.name))
+    comparison = compare_with_grid(results, small.store)
+    assert sorted(comparison.grids[0].spreads) == [0, 1, 2, 4]
+    assert all(sorted(each.volumes) == [0, 1, 2, 4] for each in comparison.controllers)
+    assert {entry.arm for entry in comparison.results.missing} == set()

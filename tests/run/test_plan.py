@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -5,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dymu.artifacts.manifest import read_manifest, save_manifest
 from dymu.artifacts.step import Step
 from dymu.artifacts.store import Store
 from dymu.errors import SpecError
-from dymu.run.plan import Plan, Use, _chains, make_plan, stage_addresses
+from dymu.run.plan import Plan, Use, chains_of, make_plan, stage_addresses
 from dymu.run.target import Request, resolve
 
 Planner = Callable[..., Plan]
@@ -122,6 +124,20 @@ def test_arms_that_are_not_run_stay_in_the_manifest_without_steps(planner: Plann
     assert steps == {"baseline": 0, "double": 1, "broken": 0}
 
 
+def test_an_arm_that_was_not_asked_for_keeps_its_place_if_the_store_has_its_record(planner: Planner) -> None:
+    plan = planner("toy_question", seeds=(0, 1))
+    known = {
+        plan.finals[Use(plan.targets[0].name, arm, seed)].address
+        for arm, seed in (("baseline", 1), ("double", 0))
+    }
+    target = resolve(Request(text="toy_question", arms=("double",)), folder=Path.cwd())
+    again = make_plan(target, (0, 1), has=known.__contains__)
+    steps = {arm.name: sorted(arm.steps) for arm in again.manifest(target[0]).arms}
+    assert steps == {"baseline": ["1"], "double": ["0", "1"], "broken": []}
+    assert {use.arm for use in again.finals} == {"double"}
+    assert all(use.arm == "double" for uses in again.users.values() for use in uses)
+
+
 def test_arms_of_several_studies_are_called_by_their_study(planner: Planner) -> None:
     one = planner("toy_question")
     assert [one.name_of(use) for use in one.finals] == ["baseline", "double", "broken"]
@@ -161,7 +177,7 @@ def test_chains_hold_every_step_once_and_can_run(graph: tuple[list[Step], list[S
         )
         for address in wanted
     }
-    chains = _chains(tuple(wanted.values()), users)
+    chains = chains_of(tuple(wanted.values()), users)
     assert sorted(s.address for chain in chains for s in chain.steps) == sorted(wanted)
     finished: set[str] = set()
     published: set[str] = set()
@@ -182,7 +198,7 @@ def test_reading_an_older_input_too_does_not_break_a_chain() -> None:
     line = [step("a")]
     for name in "bcd":
         line.append(step(name, line[-1], *line[:-1]))
-    (chain,) = _chains(line, dict.fromkeys((s.address for s in line), frozenset({Use("t", "x", 0)})))
+    (chain,) = chains_of(line, dict.fromkeys((s.address for s in line), frozenset({Use("t", "x", 0)})))
     assert [s.stage for s in chain.steps] == ["a", "b", "c", "d"]
 
 
@@ -191,5 +207,65 @@ def test_branches_of_one_arm_may_run_side_by_side() -> None:
     left, right = step("left", root), step("right", root)
     final = step("final", left, right)
     steps = (root, left, right, final)
-    chains = _chains(steps, dict.fromkeys((s.address for s in steps), frozenset({Use("t", "x", 0)})))
+    chains = chains_of(steps, dict.fromkeys((s.address for s in steps), frozenset({Use("t", "x", 0)})))
     assert [[s.stage for s in chain.steps] for chain in chains] == [["root"], ["left"], ["right"], ["final"]]
+
+
+# Adding seeds later costs the added ones only, whatever is planned.
+TARGETS = [
+    "toy_studies:ours",
+    "toy_studies",
+    "toy_question",
+    "ablations.baselines",
+    "studies.digits:static_grid",
+]
+
+
+class Known(set[str]):
+    """A store as far as planning asks it: addresses that exist."""
+
+    def finish(self, plan: Plan) -> None:
+        """Publish all that a plan still needs."""
+        self |= {step.address for step in plan.missing}
+
+
+def at(text: str, seeds: int, known: Known, folder: Path) -> Plan:
+    return make_plan(resolve(Request(text=text), folder=folder), range(seeds), has=known.__contains__)
+
+
+@pytest.mark.parametrize("text", TARGETS)
+def test_added_seeds_are_all_that_is_planned(text: str, toys: Path) -> None:
+    known = Known()
+    first = at(text, 3, known, toys)
+    known.finish(first)
+    assert at(text, 3, known, toys).missing == ()
+    more = at(text, 6, known, toys)
+    assert {use.seed for step in more.missing for use in more.users[step.address]} == {3, 4, 5}
+    assert len(more.missing) == len(first.missing)  # as many again
+    assert {step.address for step in more.missing}.isdisjoint(step.address for step in first.steps)
+
+
+@pytest.mark.parametrize("text", TARGETS)
+def test_a_seed_that_was_listed_alone_joins_the_others(text: str, toys: Path, tmp_path: Path) -> None:
+    targets, known = resolve(Request(text=text), folder=toys), Known()
+    for seeds in ((0, 1, 2), (4,), (3, 5)):
+        plan = make_plan(targets, seeds, has=known.__contains__)
+        known.finish(plan)
+        for target in targets:
+            save_manifest(tmp_path, plan.manifest(target))
+    all_of_them = make_plan(targets, range(6), has=known.__contains__)
+    assert all_of_them.missing == ()
+    for target in targets:
+        kept = read_manifest(tmp_path, target.name)
+        assert kept.seeds == (0, 1, 2, 3, 4, 5)
+        assert kept == all_of_them.manifest(target)
+
+
+def test_a_larger_static_grid_plans_its_further_nets_only(toys: Path) -> None:
+    def of(nets: int) -> Plan:
+        request = Request(text="studies.digits:static_grid", overrides=(f"method.num_preferences={nets}",))
+        return make_plan(resolve(request, folder=toys), range(2), has=known.__contains__)
+
+    known = Known()
+    known.finish(of(5))
+    assert Counter(step.stage for step in of(8).missing) == {"shared": 2 * 3, "evaluate": 2}

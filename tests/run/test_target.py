@@ -34,6 +34,7 @@ def test_a_question_names_its_manifest_after_study_and_module(toys: Path) -> Non
 def test_a_question_can_be_asked_about_another_study(toys: Path) -> None:
     target = one("toy_question", toys, study="toy_studies:slow")
     assert target.name == "toy_studies-slow.toy_question"
+    assert target.text == "toy_question --study toy_studies:slow"
     assert target.arms[1].study.method.edge.num_steps == 150  # type: ignore[attr-defined]
     assert target.arms[1].study.method.edge.scale == 2.0  # type: ignore[attr-defined]
 

@@ -26,7 +26,7 @@ from dymu.run.progress import Display
 from dymu.run.queue import ChainQueue
 from dymu.run.watch import Watch
 from dymu.run.work import Failure
-from dymu.tracking.mlflow import StudyWriter
+from dymu.tracking.writer import StudyWriter
 
 Backend = Literal["ray", "local"]
 

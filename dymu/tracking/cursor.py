@@ -1,15 +1,14 @@
 """How far a study was told to its tracking server: one JSON file per manifest.
 
-Losing the file costs time and no correctness: runs are found again by their identity tag, and what is told
-again falls on the same rows.
+The server itself says how far it was told, and a writer asks it when it connects. The file saves that
+question when there is nothing to tell, so it may be lost, old, or of another node.
 """
 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-CURSOR_FORMAT = 1
+CURSOR_FORMAT = 2
 
 
 @dataclass(kw_only=True)
@@ -23,8 +22,6 @@ class RunCursor:
         told: Stage to the last training step whose metrics are on the server.
         params: Stages whose config is on the server.
         complete: Stages of which everything is on the server.
-        record: Whether the final values are on the server.
-        sending: Stage, metric and step of a batch whose fate is unknown: ``None`` between batches.
     """
 
     run_id: str
@@ -33,8 +30,6 @@ class RunCursor:
     told: dict[str, int] = field(default_factory=dict)
     params: list[str] = field(default_factory=list)
     complete: list[str] = field(default_factory=list)
-    record: bool = False
-    sending: tuple[str, str, int] | None = None
 
 
 @dataclass(kw_only=True)
@@ -72,12 +67,7 @@ def load_cursor(path: Path, uri: str) -> Cursor:
         if form.pop("format") != CURSOR_FORMAT or form["uri"] != uri:
             return Cursor(uri=uri)
         parent = form.pop("parent")
-        runs = {key: _run(run) for key, run in form.pop("runs").items()}
-        return Cursor(parent=_run(parent) if parent else None, runs=runs, **form)
+        runs = {key: RunCursor(**run) for key, run in form.pop("runs").items()}
+        return Cursor(parent=RunCursor(**parent) if parent else None, runs=runs, **form)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Cursor(uri=uri)
-
-
-def _run(form: dict[str, Any]) -> RunCursor:
-    sending = form.pop("sending")
-    return RunCursor(**form, sending=(str(sending[0]), str(sending[1]), int(sending[2])) if sending else None)

@@ -35,6 +35,11 @@ def metric_keys(names: Iterable[str]) -> dict[str, str]:
     return keys
 
 
+def metric_prefix(stage: str) -> str:
+    """What the keys of all metrics of a stage begin with, as :func:`metric_keys` spells them."""
+    return _ILLEGAL.sub("_", stage) + "/"
+
+
 def shortened(text: str, limit: int, *, whole: str) -> str:
     """``text``, or its beginning with a word on where the whole of it is."""
     if len(text) <= limit:

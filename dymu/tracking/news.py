@@ -1,6 +1,7 @@
 """What a store knows about a study that its tracking server was not told yet. No server is involved here."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any
 from dymu.artifacts.manifest import Manifest
 from dymu.artifacts.record import PROVENANCE, Record, read_record
 from dymu.artifacts.store import STEP, Store
+from dymu.errors import StoreError
 from dymu.tracking.cursor import Cursor, RunCursor
 from dymu.tracking.naming import flat_params
 from dymu.tracking.spool import METRICS
 from dymu.tracking.tail import Line, Tail
+
+LOG = logging.getLogger(__name__)
 
 EVALUATE = "evaluate"
 NOTHING_TOLD = -1
@@ -45,7 +49,7 @@ class News:
         params: Stage to params.
         complete: Stages of which these lines are the last.
         record: The result, if it was published since.
-        provenance: How the result came about.
+        provenance: Stage to how it came about, of all stages once there is a result.
     """
 
     cell: Cell
@@ -53,7 +57,7 @@ class News:
     params: dict[str, dict[str, str]] = field(default_factory=dict)
     complete: list[str] = field(default_factory=list)
     record: Record | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -85,6 +89,7 @@ class Newsroom:
         self._store = store
         self._cells = cells
         self._tails: dict[Path, Tail] = {}
+        self._complained: set[str] = set()
 
     def collect(self, cursor: Cursor) -> list[News]:
         """The news of all cells; lines are handed out once, see :meth:`forget`.
@@ -97,19 +102,41 @@ class Newsroom:
         lines: dict[str, list[Line]] = {}
         found = []
         for cell in open_cells:
-            run = cursor.runs.get(cell.key)
-            news = News(cell=cell)
-            for stage, address in cell.steps.items():
-                if run is not None and stage in run.complete:
-                    continue
-                if address not in folders:
-                    folders[address] = self._folder(address)
-                if address not in lines:
-                    lines[address] = [] if stage == EVALUATE else self._tail(folders[address][0]).read()
-                self._look(news, stage, folders[address], lines[address], run)
-            if news.size:
-                found.append(news)
+            try:
+                news = self._of_cell(cell, cursor.runs.get(cell.key), folders, lines)
+            except (StoreError, ValueError, KeyError) as error:
+                self._damaged(cell, error)
+            else:
+                if news.size:
+                    found.append(news)
         return found
+
+    def _of_cell(
+        self,
+        cell: Cell,
+        run: RunCursor | None,
+        folders: dict[str, tuple[Path, bool]],
+        lines: dict[str, list[Line]],
+    ) -> News:
+        news = News(cell=cell)
+        for stage, address in cell.steps.items():
+            if run is not None and stage in run.complete:
+                continue
+            if address not in folders:
+                folders[address] = self._folder(address)
+            if address not in lines:
+                lines[address] = [] if stage == EVALUATE else self._tail(folders[address][0]).read()
+            self._look(news, stage, folders[address], lines[address], run)
+        if news.record is not None:
+            news.provenance = self._provenance(cell)
+        return news
+
+    def _damaged(self, cell: Cell, error: Exception) -> None:
+        """Leave a cell for later: a run that needs the damaged step computes it again."""
+        if cell.key not in self._complained:
+            self._complained.add(cell.key)
+            LOG.warning("MLflow is not told about arm %s, seed %d, yet: %s", cell.arm, cell.seed, error)
+        self.forget()
 
     @staticmethod
     def _finished(run: RunCursor | None) -> bool:
@@ -142,5 +169,11 @@ class Newsroom:
             news.complete.append(stage)
             if stage == EVALUATE:
                 news.record = read_record(folder)
-                if (folder / PROVENANCE).exists():
-                    news.provenance = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+
+    def _provenance(self, cell: Cell) -> dict[str, Mapping[str, Any]]:
+        found = {}
+        for stage, address in cell.steps.items():
+            file = self._folder(address)[0] / PROVENANCE
+            if file.exists():
+                found[stage] = json.loads(file.read_text(encoding="utf-8"))
+        return found

@@ -10,6 +10,8 @@ from dymu.tracking.news import EVALUATE, Cell
 KEY_TAG = "dymu.key"
 ROLE_TAG = "dymu.role"
 MANIFEST_TAG = "dymu.manifest"
+PARENT_TAG = "mlflow.parentRunId"
+FILE_TAG = "dymu.file."  # and the name of a file of the parent run; the value is its SHA-256
 
 
 def parent_tags(manifest: Manifest) -> dict[str, str]:
@@ -27,7 +29,7 @@ def arm_tags(manifest: Manifest, arm: ManifestArm, *, role: str, parent_id: str)
     tags = {
         **_source_tags(manifest),
         ROLE_TAG: role,
-        "mlflow.parentRunId": parent_id,
+        PARENT_TAG: parent_id,
         "mlflow.note.content": "\n\n".join(text for text in (arm.label, arm.source, changes) if text),
         "dymu.arm": arm.name,
     }
@@ -38,18 +40,46 @@ def arm_tags(manifest: Manifest, arm: ManifestArm, *, role: str, parent_id: str)
 
 def cell_tags(cell: Cell) -> dict[str, str]:
     """What the run of one arm and seed has besides those of its arm."""
-    steps = {f"dymu.step.{stage.replace('#', '.')}": address for stage, address in cell.steps.items()}
+    steps = {f"dymu.step.{_tag_name(stage)}": address for stage, address in cell.steps.items()}
     return {"dymu.seed": str(cell.seed), "dymu.evaluation": cell.steps[EVALUATE], **steps}
 
 
-def origin_tags(provenance: Mapping[str, Any]) -> dict[str, str]:
-    """Which code made a result."""
+def origin_tags(provenance: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Which code made a result, and where each stage of it ran.
+
+    Args:
+        provenance: Stage to its provenance; the code is that of the evaluation.
+    """
     tags = {}
-    if provenance.get("git_revision"):
-        tags["mlflow.source.git.commit"] = str(provenance["git_revision"])
-    if provenance.get("git_dirty") is not None:
-        tags["dymu.git_dirty"] = str(provenance["git_dirty"]).lower()
+    code = provenance.get(EVALUATE, {})
+    if code.get("git_revision"):
+        tags["mlflow.source.git.commit"] = str(code["git_revision"])
+    if code.get("git_dirty") is not None:
+        tags["dymu.git_dirty"] = str(code["git_dirty"]).lower()
+    for stage, form in provenance.items():
+        for fact in ("device", "workers"):
+            if form.get(fact) is not None:
+                tags[f"dymu.{fact}.{_tag_name(stage)}"] = str(form[fact])
     return tags
+
+
+def cost_values(provenance: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Seconds that the stages of an arm at one seed took: by the clock, of CPU, of GPUs if there are any.
+
+    A stage that arms share counts in each of them, as in a run of that arm alone.
+
+    Args:
+        provenance: Stage to its provenance.
+    """
+    values: dict[str, float] = {}
+    for stage, form in provenance.items():
+        spent = {"wall": float(form.get("wall_s", 0.0)), "cpu": float(form.get("cpu_s", 0.0))}
+        if str(form.get("device", "")).startswith("cuda"):
+            spent["device"] = spent["wall"] * max(1, int(form.get("workers") or 1))
+        for kind, seconds in spent.items():
+            values[f"seconds/{kind}/{stage}"] = seconds
+            values[f"seconds/{kind}"] = values.get(f"seconds/{kind}", 0.0) + seconds
+    return values
 
 
 def _source_tags(manifest: Manifest) -> dict[str, str]:
@@ -62,3 +92,7 @@ def _source_tags(manifest: Manifest) -> dict[str, str]:
     }
     user = os.environ.get("USER", "")
     return {**tags, "mlflow.user": user} if user else tags
+
+
+def _tag_name(stage: str) -> str:
+    return stage.replace("#", ".")

@@ -8,22 +8,25 @@ from typing import Any, Protocol
 from dymu.artifacts.manifest import Manifest, ManifestArm
 from dymu.artifacts.store import Store
 from dymu.tracking.cursor import Cursor, RunCursor
-from dymu.tracking.naming import metric_keys
+from dymu.tracking.naming import metric_keys, metric_prefix
 from dymu.tracking.news import EVALUATE, Cell, News, cells_of
+from dymu.tracking.parcels import Metric, Parcel, parcels
 from dymu.tracking.summary import summarise, summary_keys
 from dymu.tracking.tags import (
+    FILE_TAG,
     KEY_TAG,
     MANIFEST_TAG,
+    PARENT_TAG,
     ROLE_TAG,
     arm_tags,
     cell_tags,
+    cost_values,
     origin_tags,
     parent_tags,
 )
 from dymu.tracking.tail import Line
 
-MAX_BATCH = 1000  # metrics in one request, MLflow's limit
-RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
+RUNNING, FINISHED, FAILED, KILLED, SCHEDULED = "RUNNING", "FINISHED", "FAILED", "KILLED", "SCHEDULED"
 
 Failed = Mapping[tuple[str, int], str]
 """(Arm, seed) to what went wrong."""
@@ -31,19 +34,30 @@ Failed = Mapping[tuple[str, int], str]
 
 @dataclass(kw_only=True)
 class KnownRun:
-    """A run that the server has."""
+    """A run that the server has.
+
+    Attributes:
+        run_id: The server's name of it.
+        started_ms: Start, milliseconds since 1970.
+        status: As MLflow spells it.
+        tags: By key.
+        params: By key.
+        last_steps: Metric key to the last step of which the server has a value.
+    """
 
     run_id: str
     started_ms: int
     status: str
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    last_steps: dict[str, int] = field(default_factory=dict)
 
 
 class Server(Protocol):
     """What a teller needs of a tracking server; all calls may raise whatever the server's client raises."""
 
     def search(self, experiment_id: str, tag: str, value: str) -> list[KnownRun]:
-        """Runs with a tag that are not deleted."""
+        """Runs with a tag that are not deleted, the oldest first."""
 
     def create(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> KnownRun:
         """A running run."""
@@ -54,17 +68,8 @@ class Server(Protocol):
     def set_status(self, run_id: str, status: str) -> None:
         """Open or close a run."""
 
-    def steps(self, run_id: str, metric: str) -> set[int]:
-        """Steps at which a metric was told."""
-
-    def metrics(self, run_id: str, metrics: Sequence[tuple[str, float, int, int]]) -> None:
-        """Log at most 1000 of (key, value, time in ms, step), all or none."""
-
-    def params(self, run_id: str, params: Mapping[str, str]) -> None:
-        """Log params; one that is there already must have the same value."""
-
-    def tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Set tags."""
+    def log(self, run_id: str, parcel: Parcel) -> None:
+        """Log what is in a parcel: its metrics all or none, params and tags perhaps without them."""
 
     def form(self, run_id: str, form: Mapping[str, Any], name: str) -> None:
         """Keep a JSON value as a file of the run."""
@@ -76,12 +81,17 @@ class Server(Protocol):
 class Teller:
     """Tells one manifest to a server that answers.
 
+    How far the server was told is what it says itself: of each run its status, its params, and the last step
+    of each metric. So a teller can go on after any other, wherever that one ended, and a server that lost
+    what it had is told it again.
+
     Args:
         server: The server.
         store: Where results are.
         manifest: What is told.
-        cursor: How far it was told; kept up to date here.
-        save: Called when the cursor must reach the disk.
+        cursor: Becomes what the server says; kept up to date here.
+        facts: Tags of the parent run besides its own, for instance which job this is.
+        fence: Called before each request that tells something; raises if somebody else is to tell.
     """
 
     def __init__(
@@ -91,39 +101,64 @@ class Teller:
         store: Store,
         manifest: Manifest,
         cursor: Cursor,
-        save: Callable[[Cursor], None],
+        facts: Mapping[str, str],
+        fence: Callable[[], None],
     ) -> None:
         self._server = server
         self._store = store
         self._manifest = manifest
         self._cursor = cursor
-        self._save = save
-        runs = server.search(cursor.experiment_id, MANIFEST_TAG, manifest.name)
-        self._known = {run.tags[KEY_TAG]: run for run in runs if KEY_TAG in run.tags}
-        self._forget_deleted_runs()
-        for run in cursor.runs.values():
-            self._settle(run)
-        self._parent = cursor.parent = self._open_parent()
-        save(cursor)
+        self._facts = facts
+        self._fence = fence
+        self._known: dict[str, KnownRun] = {}
+        for run in server.search(cursor.experiment_id, MANIFEST_TAG, manifest.name):
+            key = run.tags.get(KEY_TAG)
+            if key in self._known:
+                self._remove(run)  # a request to create it arrived though its answer was lost
+            elif key is not None:
+                self._known[key] = run
+        self._read_cursor()
+
+    @property
+    def parent(self) -> RunCursor:
+        """The run that stands for the whole manifest; created if need be."""
+        if self._cursor.parent is None:
+            name = self._manifest.name
+            self._cursor.parent = self._create(name, name, self._parent_tags())
+            for run in self._known.values():  # of a parent that was deleted
+                if run.tags.get(PARENT_TAG, self._cursor.parent.run_id) != self._cursor.parent.run_id:
+                    self._log(run.run_id, Parcel(tags={PARENT_TAG: self._cursor.parent.run_id}))
+        return self._cursor.parent
+
+    def schedule(self) -> None:
+        """Make the parent run, before anything runs."""
+        if self._cursor.parent is None:
+            self._set_status(self.parent, SCHEDULED)
 
     def tell(self, news: Sequence[News]) -> None:
         """Tell news, cell by cell."""
         for item in news:
             run = self._cursor.runs.get(item.cell.key) or self._open(item.cell)
-            if run.status != RUNNING:
-                self._set_status(run, RUNNING)
-            params = {key: text for stage in item.params.values() for key, text in stage.items()}
-            if params:
-                self._server.params(run.run_id, params)
-                run.params += item.params
+            known = self._known[item.cell.key]
+            tags = {} if item.record is None else origin_tags(item.provenance)
+            load = parcels(
+                _groups(run, item, known.last_steps),
+                params=_untold(known.params, _params(item)),
+                tags=_changed(known.tags, tags),
+            )
+            for parcel in load:
+                self._open(item.cell)
+                self._log(run.run_id, parcel)
+            known.params |= _params(item)
             for stage, lines in item.lines.items():
-                self._tell_lines(run, stage, lines)
-            if item.record is not None:
-                self._tell_values(run, {name: value.value for name, value in item.record.values.items()})
-                self._server.form(run.run_id, item.record.config, "config.json")
-                self._server.tags(run.run_id, origin_tags(item.provenance))
-                self._set_status(run, FINISHED)
+                run.told[stage] = lines[-1][0]
+            run.params += item.params
             run.complete += item.complete
+            if item.record is not None:
+                self._open(item.cell)
+                self._fence()
+                self._server.form(run.run_id, item.record.config, "config.json")
+                self._set_status(run, FINISHED)
 
     def close(self, failed: Failed, files: Mapping[Path, str]) -> None:
         """Close all runs; ``files`` are paths to digests of what the parent keeps."""
@@ -135,108 +170,134 @@ class Teller:
                 run = self._open(cell)
             if run is not None and run.status != state:
                 if state == FAILED:
-                    self._server.tags(run.run_id, {"dymu.error": failed[cell.arm, cell.seed]})
+                    self._log(run.run_id, Parcel(tags={"dymu.error": failed[cell.arm, cell.seed]}))
                 self._set_status(run, state)
         self._close_stale_runs(set(states))
+        if not self._cursor.runs and not files and self._cursor.parent is None:
+            return
         self._tell_summaries()
         for path, digest in files.items():
             if self._cursor.artifacts.get(path.name) != digest:
                 folder = "figures" if path.suffix in (".svg", ".pdf", ".png") else "tables"
-                self._server.file(self._parent.run_id, path, folder)
+                self._fence()
+                self._server.file(self.parent.run_id, path, folder)
                 self._cursor.artifacts[path.name] = digest
-        self._set_status(self._parent, _worst(states.values()))
+        known = self._known[self._manifest.name]
+        tags = {f"{FILE_TAG}{name}": digest for name, digest in self._cursor.artifacts.items()}
+        self._send(self.parent.run_id, (), params={}, tags=_changed(known.tags, tags))
+        known.tags |= tags
+        self._set_status(self.parent, _worst(states.values()))
 
-    # --- metrics -------------------------------------------------------------------------------------------
+    # --- what the server has -------------------------------------------------------------------------------
 
-    def _tell_lines(self, run: RunCursor, stage: str, lines: Sequence[Line]) -> None:
-        keys = metric_keys({f"{stage}/{name}" for _, metrics in lines for name in metrics})
-        for batch in batches(lines):
-            metrics = [
-                (keys[f"{stage}/{name}"], value, run.started_ms + step, step)
-                for step, values in batch
-                for name, value in values.items()
-            ]
-            if metrics:
-                run.sending = (stage, metrics[-1][0], metrics[-1][3])
-                self._save(self._cursor)
-                self._server.metrics(run.run_id, metrics)
-            run.told[stage], run.sending = batch[-1][0], None
-
-    def _tell_values(self, run: RunCursor, values: Mapping[str, float]) -> None:
-        keys = metric_keys(values)
-        metrics = [(keys[name], value, run.started_ms, 0) for name, value in values.items()]
-        for start in range(0, len(metrics), MAX_BATCH):
-            self._server.metrics(run.run_id, metrics[start : start + MAX_BATCH])
-
-    def _settle(self, run: RunCursor) -> None:
-        """Find out whether the batch arrived that was on its way when the last attempt stopped."""
-        if run.sending is not None:
-            stage, metric, step = run.sending
-            if step in self._server.steps(run.run_id, metric):
-                run.told[stage] = step
-            run.sending = None
+    def _read_cursor(self) -> None:
+        cursor, known = self._cursor, self._known
+        cells = {cell.key: cell for cell in cells_of(self._manifest)}
+        cursor.runs = {key: _told(known[key], cell) for key, cell in cells.items() if key in known}
+        means = summary_keys(self._store, self._manifest)
+        cursor.summaries = {
+            arm: key for arm, key in means.items() if key in known and known[key].status == FINISHED
+        }
+        parent = known.get(self._manifest.name)
+        cursor.parent = _cursor_of(parent) if parent else None
+        tags = parent.tags if parent else {}
+        cursor.artifacts = {
+            key.removeprefix(FILE_TAG): value for key, value in tags.items() if key.startswith(FILE_TAG)
+        }
 
     # --- runs ----------------------------------------------------------------------------------------------
 
-    def _forget_deleted_runs(self) -> None:
-        # A user may delete runs in the page; what is told again gets a run again.
-        cursor, alive = self._cursor, {run.run_id for run in self._known.values()}
-        cursor.runs = {key: run for key, run in cursor.runs.items() if run.run_id in alive}
-        if cursor.parent is not None and cursor.parent.run_id not in alive:
-            cursor.parent, cursor.artifacts = None, {}
-
-    def _open_parent(self) -> RunCursor:
-        name = self._manifest.name
-        parent = self._cursor.parent or self._find_or_create(name, name, parent_tags(self._manifest))
-        if parent.status != RUNNING:
-            self._set_status(parent, RUNNING)
-        return parent
-
     def _open(self, cell: Cell) -> RunCursor:
-        tags = {**self._arm_tags(self._arm(cell.arm), "seed"), **cell_tags(cell)}
-        run = self._find_or_create(cell.key, f"{cell.arm} s{cell.seed}", tags)
-        self._server.params(run.run_id, {"arm": cell.arm, "seed": str(cell.seed)})
-        self._cursor.runs[cell.key] = run
+        """The run of a cell, running; its parent runs, too."""
+        if self.parent.status != RUNNING:
+            self._send(self.parent.run_id, (), params={}, tags=self._parent_tags())
+            self._set_status(self.parent, RUNNING)
+        run = self._cursor.runs.get(cell.key)
+        if run is None:
+            tags = {**self._arm_tags(self._arm(cell.arm), "seed"), **cell_tags(cell)}
+            run = self._cursor.runs[cell.key] = self._create(cell.key, f"{cell.arm} s{cell.seed}", tags)
+        if run.status != RUNNING:
+            self._set_status(run, RUNNING)
         return run
 
-    def _find_or_create(self, key: str, name: str, tags: Mapping[str, str]) -> RunCursor:
-        known = self._known.get(key)
-        if known is None:
-            known = self._server.create(self._cursor.experiment_id, name, {KEY_TAG: key, **tags})
-            self._known[key] = known
-        return RunCursor(run_id=known.run_id, started_ms=known.started_ms, status=known.status)
+    def _create(self, key: str, name: str, tags: Mapping[str, str]) -> RunCursor:
+        self._fence()
+        known = self._server.create(self._cursor.experiment_id, name, {KEY_TAG: key, **tags})
+        self._known[key] = known
+        return _cursor_of(known)
 
     def _set_status(self, run: RunCursor, status: str) -> None:
-        self._server.set_status(run.run_id, status)
-        run.status = status
+        if run.status != status:
+            self._fence()
+            self._server.set_status(run.run_id, status)
+            run.status = status
+
+    def _remove(self, run: KnownRun) -> None:
+        self._fence()
+        if run.status == RUNNING:
+            self._server.set_status(run.run_id, KILLED)  # also among deleted runs none should seem to run
+        self._server.delete(run.run_id)
+
+    def _log(self, run_id: str, parcel: Parcel) -> None:
+        self._fence()
+        self._server.log(run_id, parcel)
+
+    def _send(
+        self,
+        run_id: str,
+        groups: Iterable[Sequence[Metric]],
+        *,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+    ) -> None:
+        for parcel in parcels(groups, params=params, tags=tags):
+            self._log(run_id, parcel)
 
     def _close_stale_runs(self, current: set[str]) -> None:
         """Close what an earlier version of this manifest left open."""
         for key, run in self._known.items():
             if run.tags.get(ROLE_TAG) == "seed" and key not in current and run.status == RUNNING:
+                self._fence()
                 self._server.set_status(run.run_id, KILLED)
+                run.status = KILLED
 
     def _tell_summaries(self) -> None:
         """Means over seeds; a mean over another set of seeds is taken away."""
         keys = summary_keys(self._store, self._manifest)
-        for key, run in self._known.items():
+        for key, run in list(self._known.items()):
             if run.tags.get(ROLE_TAG) == "summary" and key not in keys.values():
-                self._server.delete(run.run_id)
+                self._remove(run)
+                del self._known[key]
         for name, key in keys.items():
             if self._cursor.summaries.get(name) != key:
-                summary = summarise(self._store, self._arm(name), key)
-                mean = self._find_or_create(key, f"{name} mean", self._arm_tags(summary.arm, "summary"))
-                seeds = " ".join(str(seed) for seed in summary.seeds)
-                self._server.params(mean.run_id, {"arm": name, "seeds": seeds})
-                self._tell_values(mean, summary.values)
-                self._set_status(mean, FINISHED)
+                self._tell_summary(name, key)
         self._cursor.summaries = keys
+
+    def _tell_summary(self, name: str, key: str) -> None:
+        summary = summarise(self._store, self._arm(name), key)
+        known = self._known.get(key)
+        if known is None:
+            run = self._create(key, f"{name} mean", self._arm_tags(summary.arm, "summary"))
+            known = self._known[key]
+        else:
+            run = _cursor_of(known)
+        seeds = " ".join(str(seed) for seed in summary.seeds)
+        self._send(
+            run.run_id,
+            _value_groups(run, summary.values, known.last_steps),
+            params=_untold(known.params, {"arm": name, "seeds": seeds}),
+            tags={},
+        )
+        self._set_status(run, FINISHED)
 
     def _arm(self, name: str) -> ManifestArm:
         return next(arm for arm in self._manifest.arms if arm.name == name)
 
     def _arm_tags(self, arm: ManifestArm, role: str) -> dict[str, str]:
-        return arm_tags(self._manifest, arm, role=role, parent_id=self._parent.run_id)
+        return arm_tags(self._manifest, arm, role=role, parent_id=self.parent.run_id)
+
+    def _parent_tags(self) -> dict[str, str]:
+        return {**parent_tags(self._manifest), **self._facts}
 
 
 def open_ends(
@@ -267,18 +328,64 @@ def states_of(manifest: Manifest, cursor: Cursor, failed: Failed) -> dict[str, s
     return states
 
 
-def batches(lines: Sequence[Line]) -> Iterator[list[Line]]:
-    """Portions of whole lines with at most 1000 metrics, so that a line arrives whole or not at all."""
-    batch: list[Line] = []
-    size = 0
-    for line in lines:
-        if batch and size + len(line[1]) > MAX_BATCH:
-            yield batch
-            batch, size = [], 0
-        batch.append(line)
-        size += len(line[1])
-    if batch:
-        yield batch
+def _cursor_of(run: KnownRun) -> RunCursor:
+    return RunCursor(run_id=run.run_id, started_ms=run.started_ms, status=run.status)
+
+
+def _told(run: KnownRun, cell: Cell) -> RunCursor:
+    """How far a run was told. It was finished last, so a finished one was told everything."""
+    found = _cursor_of(run)
+    if run.status == FINISHED:
+        found.params, found.complete = list(cell.steps), list(cell.steps)
+    for stage in cell.steps:
+        prefix = metric_prefix(stage)
+        steps = [step for key, step in run.last_steps.items() if key.startswith(prefix)]
+        if steps:
+            found.told[stage] = max(steps)
+    return found
+
+
+def _params(item: News) -> dict[str, str]:
+    told = {key: text for stage in item.params.values() for key, text in stage.items()}
+    return {"arm": item.cell.arm, "seed": str(item.cell.seed), **told}
+
+
+def _untold(known: Mapping[str, str], params: Mapping[str, str]) -> dict[str, str]:
+    """Params that the server lacks; it would refuse to change one that dymu has come to spell otherwise."""
+    return {key: value for key, value in params.items() if key not in known}
+
+
+def _changed(known: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if known.get(key) != value}
+
+
+def _groups(run: RunCursor, item: News, known: Mapping[str, int]) -> Iterator[list[Metric]]:
+    """All metrics of a piece of news, those of one line together."""
+    for stage, lines in item.lines.items():
+        yield from _line_groups(run, stage, lines)
+    yield from _value_groups(run, cost_values(item.provenance), known)
+    if item.record is not None:
+        values = {name: value.value for name, value in item.record.values.items()}
+        yield from _value_groups(run, values, known)
+
+
+def _line_groups(run: RunCursor, stage: str, lines: Sequence[Line]) -> Iterator[list[Metric]]:
+    keys = metric_keys({f"{stage}/{name}" for _, metrics in lines for name in metrics})
+    for step, values in lines:
+        # The time of a metric is a function of its step, so that a repeated one is the same row.
+        yield [
+            (keys[f"{stage}/{name}"], value, run.started_ms + step, step) for name, value in values.items()
+        ]
+
+
+def _value_groups(
+    run: RunCursor, values: Mapping[str, float], known: Mapping[str, int]
+) -> Iterator[list[Metric]]:
+    """Values without a step, each for itself; those that the server has are left out."""
+    keys = metric_keys(values)
+    for name, value in values.items():
+        if keys[name] not in known:
+            yield [(keys[name], value, run.started_ms, 0)]
 
 
 def _worst(states: Iterable[str]) -> str:

@@ -14,9 +14,9 @@ import pytest
 from dymu.artifacts.manifest import Manifest, ManifestArm
 from dymu.artifacts.record import PROVENANCE, Record, Value
 from dymu.artifacts.store import Store
-from dymu.tracking import mlflow as writer_module
-from dymu.tracking.mlflow import StudyWriter
+from dymu.tracking.mlflow import Server, create_database
 from dymu.tracking.spool import METRICS, Spool
+from dymu.tracking.writer import StudyWriter
 
 
 @dataclass
@@ -114,8 +114,8 @@ def tracked_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("tracked") / "store"
     database = root / "mlflow" / "mlflow.db"
     database.parent.mkdir(parents=True)
-    writer_module.create_database(database)
-    writer_module.Server(f"sqlite:///{database}").client.search_experiments()
+    create_database(database)
+    Server(f"sqlite:///{database}").client.search_experiments()
     return root
 
 

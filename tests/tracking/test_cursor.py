@@ -6,7 +6,7 @@ from dymu.tracking.cursor import Cursor, RunCursor, load_cursor
 
 
 def some_cursor() -> Cursor:
-    run = RunCursor(run_id="r", started_ms=5, told={"edge": 7}, sending=("edge", "edge/loss", 8))
+    run = RunCursor(run_id="r", started_ms=5, told={"edge": 7}, complete=["anchor"])
     return Cursor(
         uri="sqlite:///x", experiment_id="1", parent=RunCursor(run_id="p", started_ms=1), runs={"k": run}
     )

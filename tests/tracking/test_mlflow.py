@@ -1,472 +1,337 @@
-import dataclasses
+"""A whole study told through MLflow's own client to a server that fails at every point in turn."""
+
+import json
 import logging
-import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
-from requests.exceptions import ConnectionError as NoConnection
 
-from dymu.artifacts.store import Store
 from dymu.errors import TrackingError
-from dymu.tracking import mlflow as writer_module
-from dymu.tracking.mlflow import Server, StudyWriter
+from dymu.tracking.mlflow import Server, create_database
+from dymu.tracking.writer import StudyWriter
+from tests.tracking.fake_mlflow import FakeMlflow, Run, serving
+
+TABLE = "table.md"
 
 
-def rows(study: Any, query: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(study.store.mlflow_dir / "mlflow.db")) as database:
-        return database.execute(query).fetchall()
+class Death(BaseException):
+    """Stands for kill -9: nothing that the process would do afterwards is done."""
 
 
-def runs(study: Any) -> dict[str, str]:
-    """Name to status of the runs that are not deleted."""
-    return dict(rows(study, "SELECT name, status FROM runs WHERE lifecycle_stage = 'active' ORDER BY name"))
-
-
-def steps(study: Any, run: str, metric: str = "edge/loss") -> list[int]:
-    found = rows(
-        study,
-        "SELECT step FROM metrics JOIN runs USING (run_uuid) "
-        f"WHERE name = '{run}' AND key = '{metric}' ORDER BY step",
-    )
-    return [step for (step,) in found]
-
-
-def metric_rows(study: Any) -> int:
-    ((count,),) = rows(study, "SELECT count(*) FROM metrics")
-    return int(count)
-
-
-def again(study: Any) -> StudyWriter:
-    """What the next process does."""
-    return StudyWriter(study.store, study.manifest)
-
-
-def no_mlflow(_: str) -> Server:
-    raise AssertionError("MLflow was asked although there is nothing to tell")
-
-
-def test_a_study_becomes_one_parent_with_a_run_per_arm_and_seed(tracked: Any, writer: StudyWriter) -> None:
-    tracked.publish_all()
-    writer.sync()
-    writer.finish({})
-    assert runs(tracked) == dict.fromkeys(
-        [
-            "baseline mean",
-            "baseline s0",
-            "baseline s1",
-            "no-affinity mean",
-            "no-affinity s0",
-            "no-affinity s1",
-            "toy.parts",
-        ],
-        "FINISHED",
-    )
-    ((parent,),) = rows(tracked, "SELECT run_uuid FROM runs WHERE name = 'toy.parts'")
-    children = rows(tracked, "SELECT DISTINCT value FROM tags WHERE key = 'mlflow.parentRunId'")
-    assert children == [(parent,)]
-    assert f"/#/experiments/1/runs/{parent}" in writer.url()
-
-
-def test_params_curves_and_final_values_are_told(tracked: Any, writer: StudyWriter) -> None:
-    tracked.publish_all()
-    writer.finish({})
-    params = rows(
-        tracked, "SELECT key, value FROM params JOIN runs USING (run_uuid) WHERE name = 'baseline s1'"
-    )
-    assert {("arm", "baseline"), ("seed", "1"), ("edge.active_threshold", "0.2")} <= set(params)
-    assert steps(tracked, "baseline s1") == [0, 1, 2]
-    values = rows(
-        tracked,
-        "SELECT key, value FROM latest_metrics JOIN runs USING (run_uuid) WHERE name = 'no-affinity mean'",
-    )
-    assert dict(values)["hypervolume/c0"] == pytest.approx(13.61)
-    assert dict(values)["hypervolume/c1/sd"] == pytest.approx(0.5**0.5)
-
-
-def test_the_whole_config_and_the_revision_are_kept_with_the_run(tracked: Any, writer: StudyWriter) -> None:
-    tracked.publish_all()
-    writer.finish({})
-    assert len(list((tracked.store.mlflow_dir / "artifacts").glob("*/artifacts/config.json"))) == 4
-    assert rows(tracked, "SELECT DISTINCT value FROM tags WHERE key = 'mlflow.source.git.commit'") == [
-        ("abc123",)
-    ]
-
-
-def test_a_second_process_with_nothing_to_tell_does_not_load_mlflow(
-    tracked: Any, writer: StudyWriter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tracked.publish_all()
-    writer.finish({})
-    monkeypatch.setattr(writer_module, "Server", no_mlflow)
-    second = again(tracked)
-    second.sync()
-    second.finish({})
-    assert second.pending == 0
-    assert second.url() == writer.url()
-
-
-def test_importing_the_writer_does_not_import_mlflow() -> None:
-    code = "import sys, dymu.tracking.mlflow; sys.exit('mlflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_without_its_cursor_a_writer_tells_everything_again_and_doubles_nothing(
-    tracked: Any, writer: StudyWriter
-) -> None:
-    tracked.publish_all()
-    writer.finish({})
-    before = runs(tracked), metric_rows(tracked)
-    (tracked.store.mlflow_dir / "cursors" / "toy.parts.json").unlink()
-    again(tracked).finish({})
-    assert (runs(tracked), metric_rows(tracked)) == before
-
-
-def test_curves_grow_while_a_step_runs_and_each_step_is_told_once(tracked: Any, writer: StudyWriter) -> None:
-    spool = tracked.spool("baseline", 0)
-    spool.log(0, {"loss": 1.0, "temperature": 5.0})
-    writer.sync()
-    assert steps(tracked, "baseline s0") == [0]
-    assert runs(tracked)["baseline s0"] == "RUNNING"
-    spool.rewind(0)
-    spool.log(0, {"loss": 1.0, "temperature": 5.0})
-    spool.log(1, {"loss": 0.5, "temperature": 4.0})
-    writer.sync()
-    tracked.publish("baseline", 0, "edge")
-    writer.sync()
-    assert steps(tracked, "baseline s0") == [0, 1, 2]
-    assert list(runs(tracked)) == ["baseline s0", "toy.parts"]
-
-
-def test_a_crash_after_a_batch_arrived_doubles_no_step_even_if_the_rerun_differs(
-    tracked: Any, writer: StudyWriter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tracked.spool("baseline", 0).log(0, {"loss": 1.0})
-    tell = Server.metrics
-
-    def tell_and_die(server: Server, run_id: str, metrics: Sequence[tuple[str, float, int, int]]) -> None:
-        tell(server, run_id, metrics)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Server, "metrics", tell_and_die)
-        with pytest.raises(KeyboardInterrupt):
-            writer.sync()
-    writer._lock.release()  # as the death of the process would
-    spool = tracked.spool("baseline", 0)
-    spool.rewind(0)
-    spool.log(0, {"loss": 1.0000001})  # a GPU does not repeat itself to the last bit
-    spool.log(1, {"loss": 0.5})
-    again(tracked).sync()
-    assert steps(tracked, "baseline s0") == [0, 1]
-
-
-def test_a_crash_before_a_batch_arrived_loses_no_step(
-    tracked: Any, writer: StudyWriter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tracked.spool("baseline", 0).log(0, {"loss": 1.0})
-
-    def die(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Server, "metrics", die)
-        with pytest.raises(KeyboardInterrupt):
-            writer.sync()
-    writer._lock.release()
-    again(tracked).sync()
-    assert steps(tracked, "baseline s0") == [0]
+@pytest.fixture
+def server() -> Iterator[FakeMlflow]:
+    with serving(FakeMlflow()) as served:
+        yield served
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("dymu.tracking.writer.time.monotonic", lambda: now[0])
     return now
 
 
-def test_a_server_that_goes_away_delays_the_telling_and_nothing_else(
-    tracked: Any,
-    writer: StudyWriter,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    clock: list[float],
+@pytest.fixture
+def small(study: Any, tmp_path: Path) -> Any:
+    study.arms = ("baseline", "late")
+    study.seeds = (0,)
+    study.table = tmp_path / TABLE
+    study.table.write_text("a table")
+    return study
+
+
+def work(study: Any) -> Iterator[None]:
+    """A study on its way: each step of this is followed by a sync."""
+    spool = study.spool("baseline", 0)
+    spool.log(0, {"loss": 1.0, "temperature": 5.0})
+    yield
+    spool.log(1, {"loss": 0.5, "temperature": 4.0})
+    study.publish("baseline", 0, "anchor")
+    yield
+    study.publish("baseline", 0, "edge")
+    study.publish("baseline", 0, "evaluate")
+    study.spool("late", 0).log(0, {"loss": 2.0})
+    yield
+
+
+def tell(study: Any, server: FakeMlflow, *, after: Callable[[], None] = lambda: None) -> None:
+    """One process tells a study from its beginning or wherever it is, and closes it."""
+    writer = StudyWriter(study.store, study.manifest, tracking_uri=server.uri)
+    for _ in work(study):
+        writer.sync()
+        after()
+    writer.finish({("late", 0): "loss is nan"}, [study.table])
+
+
+def expected(study: Any) -> dict[str, object]:
+    """What a server knows at the end if nothing goes wrong."""
+    with serving(FakeMlflow()) as calm:
+        tell(study, calm)
+        assert calm.statuses == {
+            "baseline mean": "FINISHED",
+            "baseline s0": "FINISHED",
+            "late s0": "FAILED",
+            "toy.parts": "FAILED",
+        }
+        assert calm.steps("baseline s0", "edge/loss") == [0, 1, 2]
+        study.calm_requests = len(calm.requests)
+        return calm.told
+
+
+def requests_of(study: Any) -> int:
+    return int(study.calm_requests)
+
+
+def again(study: Any, folder: Path) -> Any:
+    """The same study in another store, where nothing happened yet."""
+    other = type(study)(store=type(study.store)(folder), arms=study.arms, seeds=study.seeds)
+    other.table = study.table
+    return other
+
+
+def test_a_study_is_told_in_few_requests(small: Any, server: FakeMlflow) -> None:
+    tell(small, server)
+    assert len(server.requests) <= 30
+    kinds = {request.rpartition("/")[2] for request in server.requests}
+    assert kinds >= {"search", "create", "log-batch", "update", "config.json", TABLE}
+
+
+@pytest.mark.parametrize("fault", ["before", "after", "half"])
+def test_a_writer_that_dies_at_any_request_leaves_nothing_that_the_next_does_not_mend(
+    small: Any, fault: str, tmp_path: Path
 ) -> None:
-    writer._uri = "http://127.0.0.1:9"
-    opened: list[str] = []
-    real = Server(f"sqlite:///{tracked.store.mlflow_dir / 'mlflow.db'}")
+    wanted = expected(small)
+    for moment in range(requests_of(small)):
+        study = again(small, tmp_path / f"store-{moment}")
+        with serving(FakeMlflow()) as server:
+            server.fault = lambda number, moment=moment: fault if number == moment else None  # type: ignore[misc]
 
-    def server(uri: str) -> Server:
-        opened.append(uri)
-        if len(opened) < 3:
-            raise NoConnection("connection refused")
-        return real
+            def die_if_it_failed(server: FakeMlflow = server, moment: int = moment) -> None:
+                if len(server.requests) > moment:
+                    raise Death
 
-    monkeypatch.setattr(writer_module, "Server", server)
-    spool = tracked.spool("baseline", 0)
-    spool.log(0, {"loss": 1.0})
-    writer.sync()
-    writer.sync()  # too early, nobody is asked
-    assert (len(opened), writer.pending) == (1, 1)
-    spool.log(1, {"loss": 0.5})
-    clock[0] += 3
-    writer.sync()
-    assert (len(opened), writer.pending) == (2, 2)
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "connection refused" in caplog.text
-    clock[0] += 3
-    writer.sync()
-    assert len(opened) == 2, "the second wait is longer than the first"
-    clock[0] += 3
-    writer.sync()
-    assert (len(opened), writer.pending) == (3, 0)
-    assert steps(tracked, "baseline s0") == [0, 1]
-    assert "answers again" in caplog.text
+            writer_died = False
+            try:
+                tell(study, server, after=die_if_it_failed)
+            except Death:
+                writer_died = True
+            told_by_then = len(server.requests)
+            for run in server.active:
+                assert run.stage == "active"
+            study.store.root.joinpath("leases").rename(tmp_path / f"dead-{moment}")  # as its death would
+            tell(study, server)
+            assert server.told == wanted, (fault, moment, writer_died, server.requests[told_by_then:])
 
 
-def test_a_batch_that_arrived_though_the_answer_was_lost_is_not_told_twice(
-    tracked: Any, writer: StudyWriter, monkeypatch: pytest.MonkeyPatch, clock: list[float]
+def test_a_server_that_loses_everything_in_between_is_told_everything_again(
+    small: Any, tmp_path: Path
 ) -> None:
-    tell = Server.metrics
-    fails = iter([True])
+    wanted = expected(small)
+    for moment in range(3, requests_of(small)):
+        study = again(small, tmp_path / f"store-{moment}")
+        with serving(FakeMlflow()) as server:
 
-    def tell_and_lose(server: Server, run_id: str, metrics: Sequence[tuple[str, float, int, int]]) -> None:
-        tell(server, run_id, metrics)
-        if next(fails, False):
-            raise sqlite3.OperationalError("database is locked")
+            def lose(number: int, server: FakeMlflow = server, moment: int = moment) -> None:
+                if number == moment:
+                    server.clear()
 
-    monkeypatch.setattr(Server, "metrics", tell_and_lose)
-    tracked.spool("baseline", 0).log(0, {"loss": 1.0})
-    writer.sync()
-    assert writer.pending == 1
-    clock[0] += 3
-    writer.sync()
-    assert writer.pending == 0
-    assert steps(tracked, "baseline s0") == [0]
+            server.fault = lose
+            tell(study, server)
+            assert server.told == wanted, moment
 
 
-def test_what_could_not_be_told_at_the_end_is_told_by_the_next_run(
-    tracked: Any, writer: StudyWriter, monkeypatch: pytest.MonkeyPatch
+def test_a_server_that_lost_everything_since_is_told_again_by_the_same_command(
+    small: Any, server: FakeMlflow
 ) -> None:
-    def away(_: str) -> Server:
-        raise NoConnection("connection refused")
-
-    tracked.publish_all()
-    with monkeypatch.context() as patch:
-        patch.setattr(writer_module, "Server", away)
-        writer._uri = "http://127.0.0.1:9"
-        writer.finish({})
-    assert writer.pending > 0
-    again(tracked).finish({})
-    assert set(runs(tracked).values()) == {"FINISHED"}
+    tell(small, server)
+    wanted = server.told
+    server.clear()
+    tell(small, server)
+    assert server.told == wanted
 
 
-def test_a_folder_that_cannot_be_written_is_a_tracking_error(study: Any) -> None:
-    study.publish_all()
-    study.store.mlflow_dir.write_text("in the way")
-    with pytest.raises(TrackingError, match=r"refused.*run the same command again"):
-        StudyWriter(study.store, study.manifest).sync()
-
-
-def test_a_database_that_cannot_be_opened_is_a_tracking_error_at_once(study: Any) -> None:
-    study.publish_all()
-    (study.store.mlflow_dir / "mlflow.db").mkdir(parents=True)
-    began = time.monotonic()
-    with pytest.raises(TrackingError, match="unable to open database file"):
-        StudyWriter(study.store, study.manifest).sync()
-    assert time.monotonic() - began < 10
-
-
-def test_a_failed_arm_is_failed_an_interrupted_one_killed_and_an_untouched_one_absent(
-    tracked: Any, writer: StudyWriter
-) -> None:
-    for stage in ("anchor", "edge", "evaluate"):
-        tracked.publish("baseline", 0, stage)
-    tracked.spool("baseline", 1).log(0, {"loss": 1.0})
-    writer.finish({("no-affinity", 1): "loss of left is nan at step 3"})
-    assert runs(tracked) == {
-        "baseline mean": "FINISHED",
-        "baseline s0": "FINISHED",
-        "baseline s1": "KILLED",
-        "no-affinity s0": "KILLED",  # its anchor is there
-        "no-affinity s1": "FAILED",
-        "toy.parts": "FAILED",
-    }
-    assert rows(tracked, "SELECT value FROM tags WHERE key = 'dymu.error'") == [
-        ("loss of left is nan at step 3",)
+def test_a_finished_study_costs_two_requests(small: Any, server: FakeMlflow) -> None:
+    tell(small, server)
+    before = len(server.requests)
+    writer = StudyWriter(small.store, small.manifest, tracking_uri=server.uri)
+    writer.sync()
+    writer.finish({("late", 0): "loss is nan"}, [small.table])
+    assert server.requests[before:] == [
+        "GET /api/2.0/mlflow/experiments/get-by-name",
+        "POST /api/2.0/mlflow/runs/search",
     ]
 
 
-def test_resuming_goes_on_in_the_same_runs(tracked: Any, writer: StudyWriter) -> None:
-    tracked.spool("baseline", 0).log(0, {"loss": 1.0, "temperature": 5.0})
-    writer.finish({})
-    assert runs(tracked) == {"baseline s0": "KILLED", "toy.parts": "KILLED"}
-    before = set(rows(tracked, "SELECT run_uuid FROM runs"))
-    tracked.publish_all()
-    again(tracked).finish({})
-    assert before < set(rows(tracked, "SELECT run_uuid FROM runs"))
-    assert set(runs(tracked).values()) == {"FINISHED"}
-    assert steps(tracked, "baseline s0") == [0, 1, 2]
-
-
-def test_a_run_that_a_dead_process_left_running_is_adopted(tracked: Any, writer: StudyWriter) -> None:
-    tracked.spool("baseline", 0).log(0, {"loss": 1.0})
-    writer.sync()
-    writer._lock.release()
-    (tracked.store.mlflow_dir / "cursors" / "toy.parts.json").unlink()
-    again(tracked).finish({})
-    assert runs(tracked) == {"baseline s0": "KILLED", "toy.parts": "KILLED"}
-
-
-def test_a_changed_arm_gets_a_run_of_its_own_and_the_stale_one_is_closed(
-    tracked: Any, writer: StudyWriter, monkeypatch: pytest.MonkeyPatch
+def test_without_the_files_of_the_first_node_a_second_tells_nothing_twice(
+    small: Any, server: FakeMlflow, tmp_path: Path
 ) -> None:
-    tracked.spool("baseline", 0).log(0, {"loss": 1.0})
+    tell(small, server)
+    wanted, before = server.told, len(server.requests)
+    other_node = again(small, tmp_path / "mirror")
+    tell(other_node, server)
+    assert server.told == wanted
+    assert [request for request in server.requests[before:] if "log-batch" in request] == []
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "429", "before", "after"])
+def test_a_server_that_is_away_for_a_while_is_told_every_step_once(
+    small: Any, server: FakeMlflow, clock: list[float], fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = expected(small)
+    server.fault = lambda number: fault if 4 <= number < 8 else None
+    writer = StudyWriter(small.store, small.manifest, tracking_uri=server.uri)
+    for _ in work(small):
+        for _ in range(4):
+            clock[0] += 130
+            writer.sync()
+    writer.finish({("late", 0): "loss is nan"}, [small.table])
+    assert server.told == wanted
+    warned = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warned) == 2
+    assert "cannot be told now" in warned[0]
+    assert "answers again" in warned[1]
+
+
+def test_a_server_that_hangs_holds_up_nothing_for_long(
+    small: Any, server: FakeMlflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    server.hang_s = 1.5
+    server.fault = lambda number: "hang" if number == 2 else None
+    small.publish_all()
+    writer = StudyWriter(small.store, small.manifest, tracking_uri=server.uri)
+    began = time.monotonic()
     writer.sync()
-    writer._lock.release()
-    monkeypatch.setattr(type(tracked), "address", lambda _, arm, seed, stage: f"{stage}/{arm}-{seed}-changed")
-    tracked.publish_all()
-    again(tracked).finish({})
-    statuses = rows(tracked, "SELECT status FROM runs WHERE name = 'baseline s0' ORDER BY status")
-    assert statuses == [("FINISHED",), ("KILLED",)]
-
-
-def test_one_more_seed_replaces_the_means(tracked: Any, writer: StudyWriter) -> None:
-    tracked.publish_all()
+    assert time.monotonic() - began < 10
+    assert writer.pending > 0
+    time.sleep(1.0)
     writer.finish({})
-    tracked.seeds = (0, 1, 2)
-    tracked.publish_all()
-    again(tracked).finish({})
-    assert list(runs(tracked)).count("baseline mean") == 1
-    seeds = rows(
-        tracked,
-        "SELECT p.value FROM params p JOIN runs USING (run_uuid) WHERE name = 'baseline mean' "
-        "AND p.key = 'seeds' AND lifecycle_stage = 'active'",
+    assert writer.pending == 0
+    assert set(server.statuses.values()) == {"FINISHED"}
+
+
+def test_a_host_name_that_the_server_does_not_accept_is_explained(small: Any, server: FakeMlflow) -> None:
+    refusal = "Invalid Host header - possible DNS rebinding attack detected"
+    server.fault = lambda _: "403"
+    server.message = refusal
+    small.publish_all()
+    with pytest.raises(TrackingError, match=r"--allowed-hosts 127\.0\.0\.1:\d+.*results are safe") as caught:
+        StudyWriter(small.store, small.manifest, tracking_uri=server.uri).sync()
+    assert refusal in str(caught.value)
+
+
+@pytest.mark.parametrize(("status", "says"), [("401", "MLFLOW_TRACKING_USERNAME"), ("404", "refused")])
+def test_a_server_that_refuses_ends_the_telling_at_once(
+    small: Any, server: FakeMlflow, status: str, says: str
+) -> None:
+    server.fault = lambda _: status
+    server.message = "no"
+    small.publish_all()
+    with pytest.raises(TrackingError, match=says):
+        StudyWriter(small.store, small.manifest, tracking_uri=server.uri).sync()
+    assert len(server.requests) == 1
+
+
+def test_a_run_whose_creation_was_answered_too_late_is_not_there_twice(
+    small: Any, server: FakeMlflow, clock: list[float]
+) -> None:
+    small.spool("baseline", 0).log(0, {"loss": 1.0})
+    writer = StudyWriter(small.store, small.manifest, tracking_uri=server.uri)
+    writer.sync()
+    first = next(run for run in server.active if run.name == "baseline s0")
+    server.runs["f" * 32] = Run(
+        run_id="f" * 32,
+        experiment_id=first.experiment_id,
+        name="baseline s0 again",
+        started_ms=first.started_ms + 1,
+        tags=dict(first.tags),
     )
-    assert seeds == [("0 1 2",)]
+    moment = len(server.requests)
+    server.fault = lambda number: "503" if number == moment else None
+    small.spool("baseline", 0).log(1, {"loss": 0.5})
+    writer.sync()
+    clock[0] += 3
+    writer.sync()
+    assert sorted(server.statuses) == ["baseline s0", "toy.parts"]
+    assert server.runs["f" * 32].status == "KILLED"
+    assert server.steps("baseline s0", "edge/loss") == [0, 1]
 
 
-def test_a_run_that_was_deleted_in_the_page_comes_back_when_there_is_more_to_tell(
-    tracked: Any, writer: StudyWriter
+def test_a_study_can_be_announced_before_it_runs(small: Any, server: FakeMlflow) -> None:
+    facts = {"dymu.submission": "toy-1"}
+    here = StudyWriter(small.store, small.manifest, tracking_uri=server.uri, facts=facts)
+    here.announce()
+    assert server.statuses == {"toy.parts": "SCHEDULED"}
+    there = StudyWriter(small.store, small.manifest, tracking_uri=server.uri, facts={"dymu.job": "01000000"})
+    small.spool("baseline", 0).log(0, {"loss": 1.0})
+    there.sync()
+    assert there.url() == here.url()
+    (parent,) = (run for run in server.active if run.name == "toy.parts")
+    assert (parent.status, parent.tags["dymu.submission"]) == ("RUNNING", "toy-1")
+    assert parent.tags["dymu.job"] == "01000000"
+    there.finish({})
+    assert server.statuses == {"baseline s0": "KILLED", "toy.parts": "KILLED"}
+
+
+def test_what_a_dead_driver_left_open_is_closed_by_whoever_stops_the_study(
+    small: Any, server: FakeMlflow, tmp_path: Path
 ) -> None:
-    tracked.spool("baseline", 0).log(0, {"loss": 1.0, "temperature": 5.0})
-    writer.finish({})
-    ((run_id,),) = rows(tracked, "SELECT run_uuid FROM runs WHERE name = 'baseline s0'")
-    Server(writer._uri).client.delete_run(run_id)
-    tracked.publish_all()
-    again(tracked).finish({})
-    assert runs(tracked)["baseline s0"] == "FINISHED"
+    small.spool("baseline", 0).log(0, {"loss": 1.0})
+    StudyWriter(small.store, small.manifest, tracking_uri=server.uri).sync()
+    assert set(server.statuses.values()) == {"RUNNING"}
+    elsewhere = again(small, tmp_path / "mirror")
+    StudyWriter(elsewhere.store, small.manifest, tracking_uri=server.uri).finish({})
+    assert server.statuses == {"baseline s0": "KILLED", "toy.parts": "KILLED"}
 
 
-def test_a_deleted_experiment_is_restored(tracked: Any, writer: StudyWriter) -> None:
-    tracked.publish("baseline", 0, "anchor")
-    writer.finish({})
-    Server(writer._uri).client.delete_experiment("1")
-    tracked.publish_all()
-    again(tracked).finish({})
-    assert rows(tracked, "SELECT lifecycle_stage FROM experiments WHERE name = 'toy'") == [("active",)]
+def test_a_password_reaches_neither_messages_nor_files(
+    small: Any, server: FakeMlflow, clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = server.uri.replace("//", "//ada:s3cr%40t@")
+    small.spool("baseline", 0).log(0, {"loss": 1.0})
+    writer = StudyWriter(small.store, small.manifest, tracking_uri=uri)
+    writer.sync()
+    server.fault = lambda _: "before"
+    small.spool("baseline", 0).log(1, {"loss": 1.0})
+    writer.sync()
+    server.fault = lambda _: "403"
+    clock[0] += 3
+    with pytest.raises(TrackingError) as caught:
+        writer.sync()
+    texts = [str(caught.value), caplog.text, writer.url(), json.dumps(server.told)]
+    texts += [path.read_text() for path in (small.store.root / "mlflow").rglob("*") if path.is_file()]
+    assert "cannot be told now" in caplog.text
+    assert not [text for text in texts if "s3cr" in text]
+    assert writer.url().startswith(server.uri)
+
+
+def test_nothing_is_printed(small: Any, server: FakeMlflow, capfd: pytest.CaptureFixture[str]) -> None:
+    tell(small, server)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_experiment_that_another_machine_creates_at_the_same_time_is_shared(
-    tracked: Any, writer: StudyWriter, monkeypatch: pytest.MonkeyPatch
+    server: FakeMlflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = Server(writer._uri)
-    look = server.client.get_experiment_by_name
+    client = Server(server.uri)
+    look = client.client.get_experiment_by_name
     looked: list[str] = []
 
     def look_too_early(name: str) -> Any:
         looked.append(name)
         if len(looked) == 1:
-            server.client.create_experiment(name)
+            server.experiments[name] = "7"
             return None
         return look(name)
 
-    monkeypatch.setattr(server.client, "get_experiment_by_name", look_too_early)
-    assert [(int(server.experiment("toy", None)),)] == rows(
-        tracked, "SELECT max(experiment_id) FROM experiments"
-    )
+    monkeypatch.setattr(client.client, "get_experiment_by_name", look_too_early)
+    assert client.experiment("toy", None) == "7"
     assert len(looked) == 2
 
 
-def test_figures_and_tables_are_told_when_they_change(
-    tracked: Any, writer: StudyWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tracked.publish_all()
-    table, figure = tmp_path / "table.md", tmp_path / "map.png"
-    table.write_text("first")
-    figure.write_bytes(b"picture")
-    writer.finish({}, [table, figure])
-    (parent,) = (tracked.store.mlflow_dir / "artifacts").glob("*/artifacts/tables")
-    assert (parent.parent / "figures" / "map.png").exists()
-    with monkeypatch.context() as patch:
-        patch.setattr(writer_module, "Server", no_mlflow)
-        again(tracked).finish({}, [table, figure])
-    table.write_text("second")
-    again(tracked).finish({}, [table, figure])
-    assert (parent / "table.md").read_text() == "second"
-
-
-def test_one_process_at_a_time_tells_about_a_manifest(
-    tracked: Any, writer: StudyWriter, caplog: pytest.LogCaptureFixture
-) -> None:
-    tracked.publish_all()
-    lock = tracked.store.mlflow_dir / "cursors" / "toy.parts.lock"
-    lock.parent.mkdir()
-    with FileLock(lock):
-        writer.sync()
-    assert writer.pending > 0
-    assert "another process" in caplog.text
-    writer.finish({})
-    assert set(runs(tracked).values()) == {"FINISHED"}
-
-
-def test_thousands_of_values_take_little_time_and_go_in_whole_lines(
-    tracked: Any, writer: StudyWriter
-) -> None:
-    spool = tracked.spool("baseline", 0)
-    for step in range(700):
-        spool.log(step, {f"loss_{task}": step + 0.5 for task in range(7)})
-    began = time.process_time()
-    writer.sync()
-    assert time.process_time() - began < 5
-    assert metric_rows(tracked) == 4900
-    assert steps(tracked, "baseline s0", "edge/loss_3") == list(range(700))
-
-
-def test_nothing_is_printed(tracked: Any, writer: StudyWriter, capfd: pytest.CaptureFixture[str]) -> None:
-    tracked.publish_all()
-    writer.finish({})
-    assert capfd.readouterr() == ("", "")
-
-
-def test_another_server_is_told_everything(
-    tracked: Any, writer: StudyWriter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tracked.publish_all()
-    writer.finish({})
-    opened: list[str] = []
-
-    def server(uri: str) -> Server:
-        opened.append(uri)
-        raise NoConnection("connection refused")
-
-    monkeypatch.setattr(writer_module, "Server", server)
-    elsewhere = StudyWriter(tracked.store, tracked.manifest, tracking_uri="http://127.0.0.1:9")
-    elsewhere.finish({})
-    assert opened == ["http://127.0.0.1:9"]
-    assert elsewhere.pending > 0
-    assert elsewhere.url() == "http://127.0.0.1:9"
-
-
-def test_a_manifest_with_no_news_and_no_failures_makes_no_database(study: Any) -> None:
-    writer = StudyWriter(Store(study.store.root), dataclasses.replace(study.manifest))
-    writer.sync()
-    writer.finish({})
-    assert not study.store.mlflow_dir.exists()
-    assert writer.url() == "http://127.0.0.1:5000"
+def test_an_empty_database_writes_ahead(tmp_path: Path) -> None:
+    create_database(tmp_path / "m.db")
+    assert (tmp_path / "m.db").read_bytes()[18:20] == b"\x02\x02"  # SQLite's mark of that mode

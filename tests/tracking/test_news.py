@@ -79,7 +79,8 @@ def test_a_result_comes_with_its_record_and_provenance(study: Any) -> None:
     news = collected(study)["no-affinity s1"]
     assert news.record is not None
     assert news.record.seed == 1
-    assert news.provenance["git_revision"] == "abc123"
+    assert news.provenance["evaluate"]["git_revision"] == "abc123"
+    assert list(news.provenance) == ["anchor", "edge", "evaluate"]
     assert news.complete == ["anchor", "edge", "evaluate"]
 
 

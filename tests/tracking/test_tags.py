@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from dymu.tracking.news import cells_of
-from dymu.tracking.tags import arm_tags, cell_tags, origin_tags, parent_tags
+from dymu.tracking.tags import arm_tags, cell_tags, cost_values, origin_tags, parent_tags
 
 
 def test_a_run_knows_study_question_arm_seed_and_addresses(
@@ -36,8 +36,28 @@ def test_the_parent_shows_the_question(study: Any) -> None:
 
 
 def test_the_code_revision_is_told_if_it_is_known() -> None:
-    assert origin_tags({"git_revision": "abc", "git_dirty": True}) == {
+    assert origin_tags({"evaluate": {"git_revision": "abc", "git_dirty": True}}) == {
         "mlflow.source.git.commit": "abc",
         "dymu.git_dirty": "true",
     }
-    assert origin_tags({"git_revision": None, "git_dirty": None}) == {}
+    assert origin_tags({"evaluate": {"git_revision": None, "git_dirty": None}}) == {}
+
+
+def test_where_each_stage_ran_is_told_if_it_is_known() -> None:
+    assert origin_tags({"edge": {"device": "cuda", "workers": 2}, "evaluate": {"device": "cpu"}}) == {
+        "dymu.device.edge": "cuda",
+        "dymu.workers.edge": "2",
+        "dymu.device.evaluate": "cpu",
+    }
+
+
+def test_seconds_add_up_over_stages_and_those_of_a_gpu_count_for_each_worker() -> None:
+    stages = {
+        "edge": {"wall_s": 10.0, "cpu_s": 12.0, "device": "cuda", "workers": 2},
+        "weight": {"wall_s": 4.0, "cpu_s": 5.0, "device": "cuda", "workers": 0},
+        "evaluate": {"wall_s": 1.0, "cpu_s": 1.5, "device": "cpu"},
+    }
+    values = cost_values(stages)
+    assert values["seconds/device/edge"] == 20.0
+    assert (values["seconds/wall"], values["seconds/cpu"], values["seconds/device"]) == (15.0, 18.5, 24.0)
+    assert "seconds/device/evaluate" not in values

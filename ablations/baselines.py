@@ -3,6 +3,7 @@
 The paper's values are NYU-v2's (Table 3).
 """
 
+from ablations._paper import NYU_OURS, NYU_WITHOUT_ADAPTATION
 from dymu.spec.ablation import Ablation, Claim, Question
 from dymu.spec.study import Study
 from studies import digits
@@ -15,16 +16,7 @@ def baselines(ours: Study, others: tuple[Study, Study, Study, Study]) -> Questio
         title="Does the controller beat methods with a fixed architecture?",
         source="Table 3",
         baseline=ours,
-        baseline_paper={
-            "hypervolume/c=0": 13.43,
-            "hypervolume/c=1": 13.08,
-            "uniformity/c=0": 0.76,
-            "uniformity/c=1": 0.78,
-            "active_parameters/c=0": 41.06e6,
-            "active_parameters/c=1": 34.68e6,
-            "anchor_parameters": 64.47e6,
-            "control_parameters": 5.72e6,
-        },
+        baseline_paper=NYU_OURS,
         ablations=(
             Ablation(
                 name="without-adaptation",
@@ -32,14 +24,7 @@ def baselines(ours: Study, others: tuple[Study, Study, Study, Study]) -> Questio
                 starts_at="evaluate",
                 changes={"method.weight": None},
                 source="Table 3",
-                paper={
-                    "hypervolume/c=0": 12.42,
-                    "hypervolume/c=1": 9.53,
-                    "uniformity/c=0": 0.82,
-                    "uniformity/c=1": 0.84,
-                    "active_parameters/c=0": 41.06e6,
-                    "active_parameters/c=1": 34.68e6,
-                },
+                paper=NYU_WITHOUT_ADAPTATION,
                 claims=(
                     Claim(metric="hypervolume/c=0", direction="down", source="Table 3"),
                     Claim(metric="hypervolume/c=1", direction="down", source="Table 3"),

@@ -1,5 +1,6 @@
 """Which parts of the branching regulariser matter? Table 6 and Figures 9 to 12."""
 
+from ablations._paper import NYU_OURS
 from dymu.spec.ablation import Ablation, Claim, Question
 from studies.digits import ours
 
@@ -23,15 +24,7 @@ QUESTION = Question(
     title="Which parts of the branching regulariser matter?",
     source="Table 6",
     baseline=ours,
-    baseline_paper={
-        "hypervolume/c=0": 13.43,
-        "hypervolume/c=1": 13.08,
-        "uniformity/c=0": 0.76,
-        "uniformity/c=1": 0.78,
-        "active_parameters/c=0": 41.06e6,
-        "active_parameters/c=1": 34.68e6,
-        "anchor_parameters": 64.47e6,
-    },
+    baseline_paper=NYU_OURS,
     baseline_claims=CONTROL,
     ablations=(
         Ablation(

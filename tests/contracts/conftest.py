@@ -60,8 +60,12 @@ def studies() -> dict[str, tuple[str, str, Study]]:
 
 
 def questions() -> dict[str, tuple[str, Question]]:
-    """Module name and question of every module of ``ablations/``."""
-    return {module.__name__: (module.__name__, module.QUESTION) for module in modules("ablations")}
+    """Module name and question of every module of ``ablations/`` whose name does not begin with ``_``."""
+    return {
+        module.__name__: (module.__name__, module.QUESTION)
+        for module in modules("ablations")
+        if not module.__name__.rpartition(".")[2].startswith("_")
+    }
 
 
 @pytest.fixture(scope="session")

@@ -26,10 +26,11 @@ SEED = 0
 
 
 def modules(package: str) -> Iterator[ModuleType]:
-    """Every module of ``studies`` or ``ablations``, in alphabetical order."""
+    """Every module of ``studies`` or ``ablations`` but helpers, whose names begin with ``_``, in order."""
     found = importlib.import_module(package)
-    for info in sorted(pkgutil.iter_modules(found.__path__, f"{package}."), key=lambda info: info.name):
-        yield importlib.import_module(info.name)
+    for info in sorted(pkgutil.iter_modules(found.__path__), key=lambda info: info.name):
+        if not info.name.startswith("_"):
+            yield importlib.import_module(f"{package}.{info.name}")
 
 
 def studies() -> dict[str, Study]:

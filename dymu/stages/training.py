@@ -5,7 +5,7 @@ that are functions of the step (:mod:`dymu.stages.randomness`), that is all a re
 same bytes as an uninterrupted one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -40,12 +40,15 @@ class Training:
 
 
 class _StepModule(nn.Module):
-    """One training step as a module, for those who must see its parameters being used."""
+    """One training step as a module, for a wrapper that must see its parameters being used.
 
-    def __init__(self, training: Training) -> None:
+    It has parameters and no buffers: running statistics are the same on all ranks without being sent.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], compute: Callable[[int], Outcome]) -> None:
         super().__init__()
-        self.trained = nn.ModuleDict(training.modules)
-        self.compute = training.compute
+        self.trained = nn.ParameterList(parameters)
+        self.compute = compute
 
     def forward(self, step: int) -> Outcome:
         return self.compute(step)
@@ -60,8 +63,8 @@ def train(training: Training, context: RunContext) -> None:
         Superseded: If somebody else took the step over.
         StoreError: If the disk refuses.
     """
-    model = context.world.wrap(_StepModule(training))
     parameters = [p for module in training.modules.values() for p in module.parameters() if p.requires_grad]
+    model = context.world.wrap(_StepModule(parameters, training.compute))
     optimizer = training.optimisation.build(parameters)
     first, sums = _resume(training, optimizer, context)
     total = training.optimisation.num_steps

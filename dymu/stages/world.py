@@ -90,7 +90,7 @@ class World:
         """
         if self.size == 1:
             return module
-        return DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=True)
+        return DistributedDataParallel(module, find_unused_parameters=True)
 
 
 ALONE = World()

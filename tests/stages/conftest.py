@@ -30,7 +30,6 @@ from dymu.tracking.spool import METRICS
 
 NUM_STEPS = 6
 BACKBONE = SmallBackbone(channels=(2, 3, 3), resolutions=("halve", "halve", "keep"))
-SHORT = Optimisation(num_steps=NUM_STEPS, learning_rate=0.01)
 HYPERNET = HypernetConfig(embedding_dim=4, hidden_dim=8)
 
 Runner = Callable[..., Path]
@@ -48,77 +47,25 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def study() -> Study:
     """The paper's method at its smallest; tests change what they are about with ``override``."""
-    return Study(
-        name="tiny",
-        dataset=Digits(num_train=64, num_val=32, num_test=41),
-        method=Controllable(
-            anchor=AnchorRecipe(backbone=BACKBONE, optimisation=SHORT, batch_size=8),
-            affinity=AffinityConfig(num_instances=10),
-            edge=EdgeConfig(
-                optimisation=SHORT,
-                hypernet=HYPERNET,
-                preferences_per_step=2,
-                batch_size=4,
-                temperature_every=2,
-            ),
-            path_losses=PathLossConfig(num_images=11, batch_size=5),
-            weight=WeightConfig(optimisation=SHORT, hypernet=HYPERNET, preferences_per_step=2, batch_size=4),
-        ),
-        evaluation=EvaluationConfig(
-            reference_point=(4.0, 4.0, 4.0), num_preferences=5, num_cost_preferences=30, batch_size=20
-        ),
-    )
+    return tiny_study()
 
 
 @pytest.fixture(scope="session")
 def methods(study: Study) -> Mapping[str, Method]:
     """Every method at its smallest, by name; the controllable one also without adaptation."""
-    controllable = study.method
-    assert isinstance(controllable, Controllable)
-    joint = PHNBN(
-        backbone=BACKBONE,
-        optimisation=SHORT,
-        static=SHORT,
-        hypernet=HYPERNET,
-        preferences_per_step=2,
-        batch_size=4,
-    )
-    return {
-        "controllable": controllable,
-        "unadapted": changed(controllable, {"weight": None}),
-        "single_task": SingleTask(anchor=controllable.anchor),
-        "static_grid": StaticGrid(backbone=BACKBONE, optimisation=SHORT, batch_size=8),
-        "phn_bn": joint,
-        "frozen_phn_bn": changed(joint, {"convolutions": "frozen"}),
-    }
+    return methods_beside(study)
 
 
 @pytest.fixture(scope="session")
 def study_of(study: Study, methods: Mapping[str, Method]) -> Callable[[str], Study]:
     """The tiny study with another method."""
-
-    def make(name: str) -> Study:
-        return Study(name="tiny", dataset=study.dataset, method=methods[name], evaluation=study.evaluation)
-
-    return make
+    return lambda name: with_method(study, methods[name])
 
 
 @pytest.fixture(scope="session")
-def steps(study: Study, study_of: Callable[[str], Study]) -> Mapping[str, Step]:
+def steps() -> Mapping[str, Step]:
     """Every stage's step at seed 0, by name."""
-
-    def closure(study: Study) -> dict[str, Step]:
-        return {below.stage: below for below in study.evaluation_step(0).closure()}
-
-    tabulated = closure(override(study, "method.edge.objective", "tabulated"))
-    frozen = closure(study_of("frozen_phn_bn"))
-    return closure(study) | {
-        "path_losses": tabulated["path_losses"],
-        "tabulated_edge": tabulated["edge"],
-        "shared": frozen["shared"],
-        "frozen_phn_bn": frozen["phn_bn"],
-        "phn_bn": closure(study_of("phn_bn"))["phn_bn"],
-    }
+    return tiny_steps()
 
 
 @pytest.fixture(scope="session")
@@ -155,6 +102,78 @@ def run_steps(place: DataPlace) -> Runner:
 def record_of(published: Runner) -> Callable[[Study], Record]:
     """The record of a study at seed 0."""
     return lambda study: read_record(published(study.evaluation_step(0)))
+
+
+def tiny_study(num_steps: int = NUM_STEPS) -> Study:
+    """The paper's method at its smallest; ``num_steps`` in every stage."""
+    short = Optimisation(num_steps=num_steps, learning_rate=0.01)
+    return Study(
+        name="tiny",
+        dataset=Digits(num_train=64, num_val=32, num_test=41),
+        method=Controllable(
+            anchor=AnchorRecipe(backbone=BACKBONE, optimisation=short, batch_size=8),
+            affinity=AffinityConfig(num_instances=10),
+            edge=EdgeConfig(
+                optimisation=short,
+                hypernet=HYPERNET,
+                preferences_per_step=2,
+                batch_size=4,
+                temperature_every=2,
+            ),
+            path_losses=PathLossConfig(num_images=11, batch_size=5),
+            weight=WeightConfig(optimisation=short, hypernet=HYPERNET, preferences_per_step=2, batch_size=4),
+        ),
+        evaluation=EvaluationConfig(
+            reference_point=(4.0, 4.0, 4.0), num_preferences=5, num_cost_preferences=30, batch_size=20
+        ),
+    )
+
+
+def methods_beside(study: Study) -> dict[str, Method]:
+    """Every method at the size of a study's, by name."""
+    controllable = study.method
+    assert isinstance(controllable, Controllable)
+    short = controllable.anchor.optimisation
+    joint = PHNBN(
+        backbone=BACKBONE,
+        optimisation=short,
+        static=short,
+        hypernet=HYPERNET,
+        preferences_per_step=2,
+        batch_size=4,
+    )
+    return {
+        "controllable": controllable,
+        "unadapted": changed(controllable, {"weight": None}),
+        "single_task": SingleTask(anchor=controllable.anchor),
+        "static_grid": StaticGrid(backbone=BACKBONE, optimisation=short, batch_size=8),
+        "phn_bn": joint,
+        "frozen_phn_bn": changed(joint, {"convolutions": "frozen"}),
+    }
+
+
+def with_method(study: Study, method: Method) -> Study:
+    """A study whose method is another one."""
+    return Study(name=study.name, dataset=study.dataset, method=method, evaluation=study.evaluation)
+
+
+def tiny_steps(num_steps: int = NUM_STEPS) -> dict[str, Step]:
+    """Every stage's step at seed 0, by name."""
+
+    def closure(study: Study) -> dict[str, Step]:
+        return {below.stage: below for below in study.evaluation_step(0).closure()}
+
+    study = tiny_study(num_steps)
+    methods = methods_beside(study)
+    tabulated = closure(override(study, "method.edge.objective", "tabulated"))
+    frozen = closure(with_method(study, methods["frozen_phn_bn"]))
+    return closure(study) | {
+        "path_losses": tabulated["path_losses"],
+        "tabulated_edge": tabulated["edge"],
+        "shared": frozen["shared"],
+        "frozen_phn_bn": frozen["phn_bn"],
+        "phn_bn": closure(with_method(study, methods["phn_bn"]))["phn_bn"],
+    }
 
 
 def make_context(

@@ -56,13 +56,7 @@ class TrainingTimes:
             visit(address)
         times = [self._seconds(address) for address in wanted]
         known = [time for time in times if time is not None]
-        if len(known) < len(times):
-            return None
-        return Seconds(
-            wall_s=sum(time.wall_s for time in known),
-            cpu_s=sum(time.cpu_s for time in known),
-            on_cpu=all(time.on_cpu for time in known),
-        )
+        return _sum(known) if len(known) == len(times) else None
 
     def _seconds(self, address: str) -> Seconds | None:
         if address not in self._read:
@@ -81,8 +75,25 @@ class TrainingTimes:
 
 
 def _parse(form: Mapping[str, Any]) -> Seconds | None:
-    if "wall_s" not in form or "cpu_s" not in form:
+    """Time of a step and of the parts that it was assembled from."""
+    forms = [form, *form.get("parts", {}).values()]
+    if any("wall_s" not in part or "cpu_s" not in part for part in forms):
         return None
+    return _sum(
+        [
+            Seconds(
+                wall_s=float(part["wall_s"]),
+                cpu_s=float(part["cpu_s"]),
+                on_cpu=part.get("device", "cpu") == "cpu",
+            )
+            for part in forms
+        ]
+    )
+
+
+def _sum(times: Sequence[Seconds]) -> Seconds:
     return Seconds(
-        wall_s=float(form["wall_s"]), cpu_s=float(form["cpu_s"]), on_cpu=form.get("device", "cpu") == "cpu"
+        wall_s=sum(time.wall_s for time in times),
+        cpu_s=sum(time.cpu_s for time in times),
+        on_cpu=all(time.on_cpu for time in times),
     )

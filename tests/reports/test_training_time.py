@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,23 @@ def test_seconds_are_told_by_either_clock() -> None:
     assert (found.by("wall_s"), found.by("cpu_s")) == (2.0, 1.0)
 
 
-@pytest.mark.parametrize("text", [None, "{", "{}", '{"wall_s": 3.0}'])
+def test_an_anchor_that_was_assembled_took_what_its_parts_took(grid_study: Any) -> None:
+    grid_study.publish()
+    anchor = grid_study.steps("baseline", 0)["anchor"]
+    grid_study.publish_training(without=(anchor,))
+    parts = {f"anchor_stream/{number}": {"wall_s": 30.0, "cpu_s": 20.0, "device": "cpu"} for number in "ab"}
+    attempt: Path = grid_study.store.new_attempt(anchor)
+    (attempt / PROVENANCE).write_text(json.dumps({"wall_s": 1.0, "cpu_s": 0.5, "parts": parts}))
+    grid_study.store.publish(anchor, attempt, info={})
+    record = results_of(grid_study.store, grid_study.manifest).records["baseline", 0]
+    assert TrainingTimes(grid_study.store).of(record, [anchor]) == Seconds(
+        wall_s=61.0, cpu_s=40.5, on_cpu=True
+    )
+
+
+@pytest.mark.parametrize(
+    "text", [None, "{", "{}", '{"wall_s": 3.0}', '{"wall_s": 3, "cpu_s": 3, "parts": {"a/b": {}}}']
+)
 def test_a_time_that_is_not_known_is_not_made_up(grid_study: Any, text: str | None) -> None:
     grid_study.publish()
     anchor = grid_study.steps("baseline", 0)["anchor"]

@@ -167,11 +167,13 @@ def tiny_steps(num_steps: int = NUM_STEPS) -> dict[str, Step]:
     methods = methods_beside(study)
     tabulated = closure(override(study, "method.edge.objective", "tabulated"))
     frozen = closure(with_method(study, methods["frozen_phn_bn"]))
+    heavy = override(with_method(study, methods["frozen_phn_bn"]), "dataset.parity_weight", 1e39)
     return closure(study) | {
         "path_losses": tabulated["path_losses"],
         "tabulated_edge": tabulated["edge"],
         "shared": frozen["shared"],
         "frozen_phn_bn": frozen["phn_bn"],
+        "heavy_shared": closure(heavy)["shared"],
         "phn_bn": closure(with_method(study, methods["phn_bn"]))["phn_bn"],
     }
 

@@ -7,7 +7,7 @@ are; it never publishes anything. The identity is that of everything but the num
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -238,3 +238,16 @@ def _result(form: dict[str, Any]) -> SearchResult:
     )
     goals = tuple(Goal(**goal) for goal in form.pop("goals"))
     return SearchResult(**{**form, "goals": goals, "seeds": tuple(form["seeds"]), "trials": tuple(trials)})
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Path to the shortest of its endings that no other path has, for headings and axes."""
+    listed = [path.split(".") for path in paths]
+    found = {}
+    for parts in listed:
+        others = [other for other in listed if other != parts]
+        length = next(
+            (n for n in range(1, len(parts)) if all(o[-n:] != parts[-n:] for o in others)), len(parts)
+        )
+        found[".".join(parts)] = ".".join(parts[-length:])
+    return found

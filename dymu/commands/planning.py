@@ -8,6 +8,7 @@ import typer
 from dymu.artifacts.store import Store
 from dymu.commands.console import existing, make_console, print_json
 from dymu.commands.options import Arms, Baseline, Json, Overrides, SeedList, Seeds, StoreDir, TargetText
+from dymu.commands.search import Trials, check_flags, plan_search
 
 if TYPE_CHECKING:
     from dymu.run.plan import Plan
@@ -26,13 +27,20 @@ def plan(
     arm: Arms = None,
     seeds: Seeds = None,
     seed_list: SeedList = None,
+    trials: Trials = None,
     store: StoreDir = None,
     as_json: Json = False,
 ) -> None:
     """Show the steps of TARGET: what is cached, shared and new, and what it will cost."""
     from dymu.run.estimate import estimate
+    from dymu.run.search.target import find_search
     from dymu.run.views import plan_form, plan_summary, plan_table
 
+    found = find_search(target, folder=Path.cwd(), trials=trials)
+    if found is not None:
+        check_flags(found, seeds=seeds, seed_list=seed_list, study=study, override=override, arm=arm)
+        plan_search(found, store, as_json=as_json)
+        return
     opened = existing(store)
     made = planned(opened, target, study, override, arm, seeds, seed_list)
     cost = estimate(made.missing, opened)

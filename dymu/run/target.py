@@ -205,7 +205,25 @@ def _overridden(study: Study, ad_hoc: Mapping[str, Any]) -> Study:
     return study
 
 
+def load_question(text: str, *, folder: Path) -> Question:
+    """The question that a module of ``ablations/`` holds, or that ``module:attribute`` names.
+
+    Raises:
+        SpecError: If there is none.
+    """
+    module_name, _, attribute = text.partition(":")
+    found = getattr(load_module(module_name, folder), attribute or QUESTION, None)
+    if not isinstance(found, Question):
+        raise SpecError(f"{text} is not a question; expected a module with a {QUESTION}.")
+    return found
+
+
 def load_module(name: str, folder: Path) -> ModuleType:
+    """Import a module, found below ``folder`` first.
+
+    Raises:
+        SpecError: If there is none, or importing it fails; names the file and line.
+    """
     if not all(part.isidentifier() for part in name.split(".")):
         hint = name.removesuffix(".py").strip("/").replace("/", ".")
         raise SpecError(

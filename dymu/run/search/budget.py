@@ -73,7 +73,7 @@ def budget_of(search: Search, store: Store | None, *, asked: int) -> Budget:
     Raises:
         SpecError: If the study cannot be built at an end of an entry's range.
     """
-    shared = shared_steps(search)
+    shared = extent_of(search).shared
     steps: Mapping[str, Step] = {
         step.address: step for seed in search.seeds for step in final_step(search.baseline, seed).closure()
     }
@@ -93,19 +93,34 @@ def budget_of(search: Search, store: Store | None, *, asked: int) -> Budget:
     )
 
 
-def shared_steps(search: Search) -> frozenset[str]:
-    """Addresses that every trial needs, whatever is proposed, over all seeds.
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """What the proposals of a search lead to.
+
+    Attributes:
+        shared: Addresses that every trial needs, whatever is proposed, over all seeds.
+        stages: Names of all stages that may run.
+    """
+
+    shared: frozenset[str]
+    stages: frozenset[str]
+
+
+def extent_of(search: Search) -> Extent:
+    """Look at the ends of every entry's range.
 
     Raises:
-        SpecError: If the study cannot be built at an end of an entry's range; names the entry's value.
+        SpecError: If the study cannot be built at one of them; names it.
     """
     found: set[str] | None = None
+    stages: set[str] = set()
     for params in ({}, *corners(search.space)):
         study = proposed(search.baseline, search.space, params)
         try:
-            closures = [final_step(study, seed).closure() for seed in search.seeds]
+            steps = [step for seed in search.seeds for step in final_step(study, seed).closure()]
         except SpecError as error:
             raise SpecError(f"search {search.name} at {params}: {error}") from None
-        addresses = {step.address for closure in closures for step in closure}
+        stages |= {step.stage for step in steps}
+        addresses = {step.address for step in steps}
         found = addresses if found is None else found & addresses
-    return frozenset(found or ())
+    return Extent(shared=frozenset(found or ()), stages=frozenset(stages))

@@ -118,6 +118,11 @@ class Desk:
             self._lease.release()
 
     @property
+    def left(self) -> int:
+        """Trials that are still to be answered: of the budget, and those that were put back."""
+        return max(0, self.search.trials - self.asked) + len(self._orphans)
+
+    @property
     def asked(self) -> int:
         """Trials that exist, also those that failed and those that are to be handed out again."""
         waiting = self._optuna.trial.TrialState.WAITING

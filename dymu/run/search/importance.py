@@ -46,6 +46,8 @@ def importances(study: "optuna.Study", search: Search) -> tuple[dict[str, dict[s
         evaluator = FanovaImportanceEvaluator(n_trees=_TREES, seed=search.sampler.seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            shares = get_param_importances(study, evaluator=evaluator, params=varied, target=target)
+            shares = get_param_importances(
+                study, evaluator=evaluator, params=varied, target=target, normalize=False
+            )
         found[objective.value] = {path: float(share) for path, share in shares.items()}
     return found, "" if found else "the objectives are constant"

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
 from dymu.run.plan import Chain, Use, chains_of
-from dymu.run.search.budget import shared_steps
+from dymu.run.search.budget import extent_of
 from dymu.run.search.desk import Desk
 from dymu.run.search.trial import Counts, OpenTrial, answer_of, missing_steps
 from dymu.run.work import Failure
 
 # Failures of the machine rather than of the trial: the trial is handed out again by the next command.
-_NOT_THE_TRIALS = frozenset({"StoreError", "CorruptArtifactError", "BackendError", "OSError", "MemoryError"})
+NOT_THE_TRIALS = frozenset({"StoreError", "CorruptArtifactError", "BackendError", "OSError", "MemoryError"})
 _ENOUGH_IS_ENOUGH = 5  # trials of one search in a row without any that worked
 _SHARED = "shared"
 
@@ -36,7 +36,7 @@ class SearchQueue:
         self._lock = threading.RLock()
         self._desks = list(desks)
         self._store = store
-        self._shared = {desk.key: shared_steps(desk.search) for desk in desks}
+        self._shared = {desk.key: extent_of(desk.search).shared for desk in desks}
         self._waiting: dict[str, Chain] = {}
         self._running: dict[str, Chain] = {}
         self._finished: set[str] = set()
@@ -238,7 +238,7 @@ class SearchQueue:
                 if trial.lacks(seed) & lost:
                     use = Use(trial.desk.search.name, trial.name, seed)
                     self._failures.setdefault(use, failure)
-            if failure.kind in _NOT_THE_TRIALS:
+            if failure.kind in NOT_THE_TRIALS:
                 self._trials.remove(trial)
                 self._fruitless[trial.desk.key] += 1
                 trial.desk.leave(trial.proposal.number)

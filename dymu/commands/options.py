@@ -73,6 +73,23 @@ QuestionName = Annotated[
 OutDir = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder for files.  [default: STORE/reports/NAME]")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=0,
+        help="Processes that train a step together; 0 trains in the process that has the step.  [default: 0]",
+    ),
+]
+ResourceSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--resource",
+        metavar="STAGE.FIELD=VALUE",
+        help="What a stage takes: workers, cpus, gpus, memory, parts; as in edge.gpus=0.5. May be repeated.",
+    ),
+]
 TrackingUri = Annotated[
     str | None,
     typer.Option(

@@ -16,11 +16,13 @@ from dymu.commands.options import (
     Device,
     OutDir,
     Overrides,
+    ResourceSettings,
     SeedList,
     Seeds,
     StoreDir,
     TargetText,
     TrackingUri,
+    Workers,
 )
 from dymu.commands.planning import names_of, planned
 from dymu.errors import ReportError
@@ -62,6 +64,8 @@ def run(
     threads: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Cores a step; changes the last bits of results.")
     ] = None,
+    workers: Workers = None,
+    resource: ResourceSettings = None,
     device: Annotated[
         Device, typer.Option(help="Where tensors live; with cuda each step takes a GPU.")
     ] = Device.CPU,
@@ -80,10 +84,12 @@ def run(
     cannot be used, 4 records are missing, 130 interrupted.
     """
     from dymu.run.estimate import estimate
-    from dymu.run.execute import Place
+    from dymu.run.place import Place
     from dymu.run.provenance import code_version
+    from dymu.run.resources import resource_table
     from dymu.run.study import RunOptions, run_study
     from dymu.run.views import plan_summary
+    from dymu.stages.world import TRAINING_STAGES
 
     opened = Store(store or default_root())
     made = planned(opened, target, study, override, arm, seeds, seed_list)
@@ -92,7 +98,13 @@ def run(
     place = Place(
         data_root=data_root.absolute() if data_root is not None else None,
         device=device.value,
-        cpus=threads,
+        resources=resource_table(
+            resource or (),
+            workers=workers,
+            threads=threads,
+            trained=TRAINING_STAGES,
+            known={*TRAINING_STAGES, *(step.stage for step in made.steps)},
+        ),
         code=code_version(Path.cwd()),
         capture_output=backend is BackendName.RAY,
     )

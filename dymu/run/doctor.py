@@ -18,7 +18,7 @@ import torch
 
 from dymu.artifacts.store import Store
 from dymu.errors import DymuError
-from dymu.run.cluster import ray_version
+from dymu.run.cluster.connect import ray_version
 from dymu.run.provenance import code_version
 
 _LEAST_FREE_GIB = 1.0

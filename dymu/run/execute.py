@@ -1,65 +1,47 @@
-"""One step, from its address to its published artifact. Both backends end here."""
+"""One step, from its address to its published artifact; chains of them. Both backends end here."""
 
-import errno
-import json
-import os
-import shutil
-import sys
+import logging
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import torch
-
-from dymu.artifacts.files import write_whole
+from dymu.artifacts.lease import Lease
 from dymu.artifacts.step import Step
-from dymu.artifacts.store import STEP, Store
-from dymu.data.examples import DataPlace
-from dymu.errors import StoreError
+from dymu.artifacts.store import Store
+from dymu.run.compute import Claim, StopRequested, compute_step, leave_error
+from dymu.run.place import Place
 from dymu.run.plan import Chain
-from dymu.run.provenance import CodeVersion, write_provenance
-from dymu.run.resources import for_stage
-from dymu.run.work import ERROR, LOG, SPENT, Failure, read_failure, read_json
-from dymu.stages.context import Interrupted, RunContext
-from dymu.tracking.spool import METRICS, PROGRESS, Spool
+from dymu.run.sound import damage_of
+from dymu.run.work import ERROR, LOG, Failure, read_failure
+from dymu.stages.context import Interrupted, Superseded
 
 _LEASE_WAIT_S = 0.5
 
-StopRequested = Callable[[], bool]
+Launch = Callable[[Step, str], None]
+"""Computes a step somewhere else, for the lease with this token, and returns when it is published."""
+
+_LOGGER = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where and how steps run; the part of a run that no address knows.
-
-    Attributes:
-        data_root: Folder of datasets that are not generated.
-        device: Torch device.
-        cpus: Cores and torch threads a step; ``None`` for the table of :mod:`dymu.run.resources`.
-        checkpoint_seconds: Least time between checkpoints.
-        code: What the driver found out about the code.
-        capture_output: Send what a stage and its libraries print to the log in its work folder.
-    """
-
-    data_root: Path | None = None
-    device: str = "cpu"
-    cpus: int | None = None
-    checkpoint_seconds: float = 10.0
-    code: CodeVersion
-    capture_output: bool = False
+class Postponed(BaseException):
+    """Somebody else computes the step and may need for it what waiting here holds. Not an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChainEnd:
-    """How a chain ended: published, failed, or stopped on request."""
+    """How a chain ended: published, failed, stopped on request, or left to somebody else for now.
+
+    Attributes:
+        name: Of the chain.
+        failure: What went wrong.
+        interrupted: Whether a stop was requested.
+        waits_for: Address of a step that somebody else computes; empty if there is none.
+    """
 
     name: str
     failure: Failure | None = None
     interrupted: bool = False
+    waits_for: str = ""
 
 
 def run_chain(
@@ -68,14 +50,29 @@ def run_chain(
     place: Place,
     stop_requested: StopRequested,
     *,
+    launch: Launch | None = None,
+    patience_s: float | None = None,
     cpu_clock: Callable[[], float] = time.process_time,
 ) -> ChainEnd:
-    """Execute the steps of a chain in order; a failure or an interruption ends the chain, not the process."""
+    """Execute the steps of a chain in order; a failure or an interruption ends the chain, not the process.
+
+    Args:
+        chain: The chain; what it needs of other chains must exist.
+        store: Where artifacts are.
+        place: How to run.
+        stop_requested: Asked between training steps and while waiting.
+        launch: Computes steps somewhere else; ``None`` computes them here.
+        patience_s: How long to wait for others who compute the same step; ``None`` for as long as it takes.
+        cpu_clock: CPU-seconds of the process that are to be charged to a step that is computed here.
+    """
+    steps = Steps(store, place, stop_requested, launch=launch, patience_s=patience_s, cpu_clock=cpu_clock)
     for step in chain.steps:
         try:
-            execute_step(step, store, place, stop_requested, cpu_clock=cpu_clock)
+            steps.execute(step)
         except Interrupted:
             return ChainEnd(name=chain.name, interrupted=True)
+        except Postponed as postponed:
+            return ChainEnd(name=chain.name, waits_for=str(postponed))
         except Exception as error:  # noqa: BLE001 - an arm fails alone; the error is told at the end
             return ChainEnd(
                 name=chain.name, failure=read_failure(store, step.address) or failure_of(step, error)
@@ -89,40 +86,22 @@ def execute_step(
     place: Place,
     stop_requested: StopRequested,
     *,
+    launch: Launch | None = None,
     cpu_clock: Callable[[], float] = time.process_time,
 ) -> bool:
     """Publish the artifact of a step unless the store has it.
 
-    While somebody else computes the same step this waits, and looks again when they are done.
-
-    Args:
-        step: The step; the artifacts of its inputs must exist.
-        store: Where artifacts are.
-        place: How to run.
-        stop_requested: Asked by the stage between training steps, and here while waiting.
-        cpu_clock: CPU-seconds of the process that are to be charged to the step.
+    While somebody else computes the same step this waits, and looks again when they are done. Inputs that are
+    damaged or were removed are computed again first.
 
     Returns:
-        Whether the stage function ran here.
+        Whether the step was computed on behalf of this call.
 
     Raises:
         Interrupted: If a stop was requested; the checkpoint stays.
         Exception: Whatever the stage raised, after it was written to ``error.json`` in the work folder.
     """
-    lease = store.lease(step.address)
-    while not store.has(step.address):
-        if stop_requested():
-            raise Interrupted(step.address)
-        if not lease.try_acquire():
-            time.sleep(_LEASE_WAIT_S)
-            continue
-        try:
-            if not store.has(step.address):
-                _compute(step, store, place, stop_requested, cpu_clock)
-                return True
-        finally:
-            lease.release()
-    return False
+    return Steps(store, place, stop_requested, launch=launch, cpu_clock=cpu_clock).execute(step)
 
 
 def failure_of(step: Step, error: BaseException) -> Failure:
@@ -130,107 +109,85 @@ def failure_of(step: Step, error: BaseException) -> Failure:
     return Failure(address=step.address, kind=type(error).__name__, message=str(error), step=None, log="")
 
 
-def _compute(
-    step: Step, store: Store, place: Place, stop_requested: StopRequested, cpu_clock: Callable[[], float]
-) -> None:
-    work_dir = store.work_dir(step.address)
-    (work_dir / ERROR).unlink(missing_ok=True)
-    _write_json(work_dir / STEP, step.form)
-    tell = Spool(work_dir, address=step.address)
-    tell.progress(0, 0)
-    threads = for_stage(step.stage, cpus=place.cpus, device=place.device).cpus
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-    began, began_cpu = time.perf_counter(), cpu_clock()
-    attempt = store.new_attempt(step.address)
-    try:
-        context = RunContext(
-            step=step,
-            out_dir=attempt,
-            work_dir=work_dir,
-            input_dirs={role: store.path(below.address) for role, below in step.inputs.items()},
-            data=DataPlace(cache_dir=store.data_cache, root=place.data_root),
-            device=place.device,
-            checkpoint_seconds=place.checkpoint_seconds,
-            stop_requested=stop_requested,
-        )
-        with _full_disk_told(step), _output_to(work_dir / LOG if place.capture_output else None):
-            step.run(step, context)
-        _write_json(attempt / STEP, step.form)
-        metrics = work_dir / METRICS
-        if metrics.exists():  # copied, so that a crash before publication loses nothing
-            shutil.copyfile(metrics, attempt / METRICS)
-        spent = _spent(work_dir, wall_s=time.perf_counter() - began, cpu_s=max(0.0, cpu_clock() - began_cpu))
-        write_provenance(attempt, place.code, spent=spent, place={"device": place.device, "threads": threads})
-        store.publish(step.address, attempt, info={"stage": step.stage})
-    except BaseException as error:
-        store.discard(attempt)
-        spent = _spent(work_dir, wall_s=time.perf_counter() - began, cpu_s=max(0.0, cpu_clock() - began_cpu))
-        _leave_word(step, tell, error, spent)
-        raise
-    store.clear_work(step.address)
+class Steps:
+    """Executes steps under their leases; see :func:`run_chain` for the arguments."""
 
+    def __init__(
+        self,
+        store: Store,
+        place: Place,
+        stop_requested: StopRequested,
+        *,
+        launch: Launch | None = None,
+        patience_s: float | None = None,
+        cpu_clock: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._store = store
+        self._place = place
+        self._stop_requested = stop_requested
+        self._launch = launch
+        self._patience_s = patience_s
+        self._cpu_clock = cpu_clock
 
-def _leave_word(step: Step, tell: Spool, error: BaseException, spent: Mapping[str, float]) -> None:
-    """Write into the work folder how far the step came and, if it failed, why."""
-    reached = read_json(tell.folder / PROGRESS)
-    try:
-        _write_json(tell.folder / SPENT, spent)
-        state = "failed" if isinstance(error, Exception) else "interrupted"
-        tell.progress(reached.get("step", 0), reached.get("total", 0), state=state)
-        if isinstance(error, Exception):
-            told = "".join(traceback.format_exception(error))
-            form = {
-                "stage": step.stage,
-                "address": step.address,
-                "type": type(error).__name__,
-                "message": str(error),
-                "traceback": told,
-                "step": reached.get("step") or None,
-            }
-            with (tell.folder / LOG).open("a", encoding="utf-8") as log:
-                log.write(told)
-            _write_json(tell.folder / ERROR, form)
-    except OSError as unwritable:  # a full disk must not hide what went wrong before
-        error.add_note(f"{tell.folder} could not be written: {unwritable}")
+    def execute(self, step: Step) -> bool:
+        """Publish a step unless the store has it; whether it was computed on behalf of this call.
 
+        Raises:
+            Interrupted: If a stop was requested.
+            Postponed: If somebody else has been computing the step for longer than the patience.
+            Exception: Whatever the stage raised.
+        """
+        while (lease := self._acquire(step)) is not None:
+            try:
+                if self._store.has(step.address):
+                    return False
+                self._compute(step, lease.token)
+            except Superseded:
+                _LOGGER.warning("%s was taken over by another process; this one waits for it.", step.address)
+            else:
+                return True
+            finally:
+                lease.release()
+        return False
 
-@contextmanager
-def _full_disk_told(step: Step) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    def _acquire(self, step: Step) -> Lease | None:
+        """The lease of a step, held; ``None`` once the store has the step."""
+        lease = self._store.lease(step.address)
+        began = time.monotonic()
+        while not self._store.has(step.address):
+            if self._stop_requested():
+                raise Interrupted(step.address)
+            if lease.try_acquire():
+                return lease
+            if self._patience_s is not None and time.monotonic() - began > self._patience_s:
+                raise Postponed(step.address)
+            time.sleep(_LEASE_WAIT_S)
+        return None
+
+    def _compute(self, step: Step, token: str) -> None:
+        self._store.pull_work(step.address)
+        (self._store.work_dir(step.address) / ERROR).unlink(missing_ok=True)
+        try:
+            self._mend_inputs(step)
+            if self._launch is not None:
+                self._launch(step, token)
+            else:
+                claim, clock = Claim(token=token), self._cpu_clock
+                compute_step(step, self._store, self._place, self._stop_requested, claim, cpu_clock=clock)
+        except Exception as error:
+            leave_error(step, self._store, error, token=token)
             raise
-        raise StoreError(
-            f"the disk is full ({error}) while {step.address} ran. Free some space (`dymu cache gc`) or "
-            "choose another disk with --store; finished steps are kept and the same command goes on."
-        ) from error
 
-
-@contextmanager
-def _output_to(log: Path | None) -> Iterator[None]:
-    """Standard output and error of this process, also of code that is not Python, go to a file."""
-    if log is None:
-        yield
-        return
-    streams = (sys.stdout, sys.stderr)
-    with log.open("a", encoding="utf-8") as file, ExitStack() as undo:
-        for number, stream in enumerate(streams, start=1):
-            stream.flush()
-            saved = os.dup(number)
-            undo.callback(os.close, saved)
-            undo.callback(os.dup2, saved, number)
-            undo.callback(stream.flush)
-            os.dup2(file.fileno(), number)
-        yield
-
-
-def _spent(work_dir: Path, *, wall_s: float, cpu_s: float) -> dict[str, float]:
-    """Seconds of this attempt and of those before it that were interrupted or failed."""
-    before = read_json(work_dir / SPENT)
-    return {"wall_s": wall_s + before.get("wall_s", 0.0), "cpu_s": cpu_s + before.get("cpu_s", 0.0)}
-
-
-def _write_json(path: Path, form: Mapping[str, Any]) -> None:
-    write_whole(path, json.dumps(form, sort_keys=True, indent=1) + "\n")
+    def _mend_inputs(self, step: Step) -> None:
+        """Compute inputs again that are damaged or were removed since the plan was made."""
+        parts = getattr(step, "parts", ())
+        parts = parts if all(self._store.has(part.address) for part in parts) else ()
+        for below in (*step.inputs.values(), *parts):
+            damage = damage_of(self._store, below.address)
+            if damage is None:
+                continue
+            told = f"{step.address} needs {below.address}, which is computed again: {damage}"
+            _LOGGER.warning("%s", told)
+            with (self._store.work_dir(step.address) / LOG).open("a", encoding="utf-8") as log:
+                log.write(told + "\n")
+            self.execute(below)

@@ -2,9 +2,42 @@
 
 import threading
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from dymu.run.plan import Chain, Plan, Use
 from dymu.run.work import Failure
+
+
+class Queue(Protocol):
+    """What a backend asks and tells; chains may appear while it runs."""
+
+    def take(self) -> Chain | None:
+        """The next chain to start, or ``None`` if none is ready now."""
+
+    def finish(self, name: str, failure: Failure | None = None) -> None:
+        """Say how a chain that was taken ended."""
+
+    def interrupt(self, name: str) -> None:
+        """Say that a chain was interrupted: it is neither finished nor failed."""
+
+    def stop(self) -> None:
+        """Hand out nothing more."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing runs and nothing will."""
+
+    @property
+    def running(self) -> tuple[Chain, ...]:
+        """Chains that have been taken and have not ended."""
+
+    @property
+    def finished(self) -> frozenset[str]:
+        """Names of the chains whose steps are all published."""
+
+    @property
+    def failures(self) -> Mapping[Use, Failure]:
+        """Per arm and seed the first failure that it met."""
 
 
 class ChainQueue:

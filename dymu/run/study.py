@@ -1,31 +1,37 @@
 """The verb ``run``: a plan, a backend, a view of it, and what came of it."""
 
 import _thread
+import logging
 import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from rich.console import Console
 
+from dymu.artifacts.flag import Flag
 from dymu.artifacts.manifest import Manifest
+from dymu.artifacts.step import Step
 from dymu.artifacts.store import Store
-from dymu.errors import DymuError, TrackingError
+from dymu.errors import BackendError, DymuError, StoreError, TrackingError
 from dymu.run.background import Background
-from dymu.run.cluster import ClusterOptions, run_cluster
-from dymu.run.execute import Place
+from dymu.run.cluster.run import ClusterOptions, run_cluster
+from dymu.run.live import announce, drain_flag, stop_now_flag
 from dymu.run.local import run_local
+from dymu.run.place import Place
 from dymu.run.plan import Plan, Use
 from dymu.run.progress import Display
-from dymu.run.queue import ChainQueue
+from dymu.run.queue import ChainQueue, Queue
+from dymu.run.sound import without_damage
 from dymu.run.watch import Watch
 from dymu.run.work import Failure
+from dymu.stages.world import check_world
 from dymu.tracking.writer import StudyWriter
 
 Backend = Literal["ray", "local"]
@@ -33,6 +39,8 @@ Backend = Literal["ray", "local"]
 SHOW_S = 1.0
 TELL_S = 5.0
 PATIENCE_S = 30.0  # how long steps may take to write their checkpoints after a stop was requested
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +111,10 @@ def run_study(
         BackendError: If Ray cannot do what was asked.
         StoreError: If the store cannot be written.
     """
+    check_workers(plan.missing, options)
+    plan, damaged = without_damage(plan, store)
+    for damage in damaged.values():
+        _LOGGER.warning("%s", damage)
     manifests = [plan.manifest(target) for target in plan.targets]
     for manifest in manifests:
         store.save_manifest(manifest)
@@ -111,7 +123,8 @@ def run_study(
     queue = ChainQueue(plan)
     interrupted = False
     if plan.chains:
-        with _stop_on_signal(store) as stop:
+        names = [manifest.name for manifest in manifests]
+        with stop_on_request(store, names) as stop, announce(store, names):
             try:
                 interrupted = _execute(plan, queue, store, options, console, stop=stop, tracking=tracking)
             except DymuError:
@@ -168,13 +181,21 @@ class Tracking:
 
 
 class Stop:
-    """Whether the run is to stop, for this process and, by a file, for all others.
+    """Whether the run is to stop, for this process and, by a flag of the store, for all others.
 
-    The first signal asks; the second, or patience at its end, insists.
+    The first signal asks; the second, or patience at its end, insists. Flags of the store do the same from
+    any machine: ``drain/<study>`` asks, ``stop-now/<study>`` insists.
+
+    Args:
+        store: The store.
+        names: Names of the manifests that are run.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, store: Store, names: Sequence[str]) -> None:
+        self.name = f"stop/{uuid.uuid4().hex}"
+        self._flag = store.flag(self.name)
+        self._drain = [store.flag(drain_flag(name)) for name in names]
+        self._now = [store.flag(stop_now_flag(name)) for name in names]
         self._event = threading.Event()
         self._since = 0.0
 
@@ -186,16 +207,32 @@ class Stop:
         """Handle a signal."""
         if self._event.is_set():
             raise KeyboardInterrupt
-        self._since = time.monotonic()
-        self._event.set()
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.touch()
+        self._ask()
 
-    def insist_when_overdue(self) -> None:
-        """Interrupt the main thread if steps have had their time to write checkpoints."""
-        if self._event.is_set() and time.monotonic() - self._since > PATIENCE_S:
+    def look(self) -> None:
+        """Heed the flags; interrupt the main thread if steps have had their time to write checkpoints."""
+        if not self._event.is_set() and _raised(self._drain):
+            self._ask()
+        overdue = self._event.is_set() and time.monotonic() - self._since > PATIENCE_S
+        if overdue or _raised(self._now):
+            self._ask()
             self._since = float("inf")
+            _lower(self._now)
             _thread.interrupt_main(signal.SIGINT)
+
+    def begin(self) -> None:
+        """Lower what was raised to stop an earlier run."""
+        _lower([*self._drain, *self._now])
+
+    def end(self) -> None:
+        """Lower what this run has raised and what was raised for it."""
+        _lower([self._flag, *self._drain, *self._now])
+
+    def _ask(self) -> None:
+        if not self._event.is_set():
+            self._since = time.monotonic()
+            self._event.set()
+            self._flag.raise_()
 
 
 def _execute(
@@ -210,15 +247,56 @@ def _execute(
 ) -> bool:
     """Run the queue on the backend; whether it was interrupted."""
     display = Display(Watch(plan, queue, store), console, where=str(store.root))
+    stages = tuple(sorted({step.stage for step in plan.missing}))
+    return drive(queue, store, options, stop=stop, display=display, sync=tracking.sync, stages=stages)
+
+
+class Shown(Protocol):
+    """What is drawn while a queue runs."""
+
+    def __enter__(self) -> Any:
+        """Begin to draw."""
+
+    def __exit__(self, *error: Any) -> None:
+        """End it."""
+
+    def show(self, *, stopping: bool = False) -> None:
+        """Look again and draw what there is."""
+
+
+def drive(
+    queue: Queue,
+    store: Store,
+    options: RunOptions,
+    *,
+    stop: "Stop",
+    display: Shown,
+    sync: Callable[[], None],
+    stages: tuple[str, ...],
+) -> bool:
+    """Run a queue on the backend, while showing it and telling MLflow; whether it was interrupted.
+
+    Args:
+        queue: What runs.
+        store: Where artifacts are.
+        options: How to run.
+        stop: Whether somebody asked for an end.
+        display: What is drawn.
+        sync: Tells MLflow what is known since the last call.
+        stages: Names of all stages that may run.
+
+    Raises:
+        BackendError: If Ray cannot do what was asked.
+    """
 
     def tick() -> None:
+        stop.look()
         if stop.requested():
             queue.stop()
-        stop.insist_when_overdue()
         display.show(stopping=stop.requested())
 
     showing = Background(tick, period_s=SHOW_S)
-    telling = Background(tracking.sync, period_s=TELL_S)  # a slow server must not stop the display
+    telling = Background(sync, period_s=TELL_S)  # a slow server must not stop the display
 
     def stage_clock() -> float:
         return time.process_time() - showing.cpu_seconds - telling.cpu_seconds
@@ -229,22 +307,56 @@ def _execute(
                 run_local(queue, store, options.place, stop.requested, cpu_clock=stage_clock)
             else:
                 cluster = ClusterOptions(
-                    address=options.address, concurrency=options.concurrency, stop_file=stop.file
+                    address=options.address,
+                    concurrency=options.concurrency,
+                    stop=stop.name,
+                    stages=stages,
                 )
-                run_cluster(queue, plan.chains, store, options.place, cluster)
+                run_cluster(queue, store, options.place, cluster, stop_requested=stop.requested)
     except KeyboardInterrupt:
         return True
     return stop.requested()
 
 
 @contextmanager
-def _stop_on_signal(store: Store) -> Iterator[Stop]:
-    """While the block runs, SIGINT and SIGTERM ask for a stop instead of ending the process."""
-    stop = Stop(store.root / "stop" / uuid.uuid4().hex)
+def stop_on_request(store: Store, names: Sequence[str]) -> Iterator[Stop]:
+    """While the block runs, SIGINT, SIGTERM and flags ask for a stop instead of ending the process."""
+    stop = Stop(store, names)
+    stop.begin()
     before = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        stop.file.unlink(missing_ok=True)
+        stop.end()
+
+
+def check_workers(steps: Iterable[Step], options: RunOptions) -> None:
+    """Refuse numbers of workers that a step or the backend cannot have.
+
+    Raises:
+        BackendError: If this process is to start workers.
+        SpecError: If a step cannot be done by so many.
+    """
+    for step in steps:
+        workers = options.place.resources_of(step.stage).workers
+        if workers > 0 and options.backend == "local":
+            raise BackendError(
+                f"stage {step.stage} is to have {workers} workers, which only Ray can start; expected "
+                "--backend ray, or no --workers."
+            )
+        check_world(step, workers)
+
+
+def _raised(flags: Sequence[Flag]) -> bool:
+    try:
+        return any(flag.raised() for flag in flags)
+    except StoreError:
+        return False  # a storage that is away for a moment
+
+
+def _lower(flags: Sequence[Flag]) -> None:
+    for flag in flags:
+        with suppress(StoreError):  # the same
+            flag.lower()

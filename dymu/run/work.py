@@ -82,6 +82,11 @@ def read_failure(store: Store, address: str) -> Failure | None:
     )
 
 
+def error_token(store: Store, address: str) -> str:
+    """Token of the lease on whose behalf the last error was written; empty if there is none."""
+    return str(read_json(store.work_dir(address, make=False) / ERROR).get("token", ""))
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Content of a file that may not exist or, after a crash, be half written; then empty."""
     try:

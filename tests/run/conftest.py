@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dymu.artifacts.store import Store
-from dymu.run.execute import Place
+from dymu.run.place import Place
 from dymu.run.plan import Plan, make_plan
 from dymu.run.provenance import CodeVersion
 from dymu.run.queue import ChainQueue

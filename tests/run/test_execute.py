@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +14,11 @@ import torch
 
 from dymu.artifacts.step import Step
 from dymu.artifacts.store import Store
-from dymu.errors import StoreError, TrainingError
-from dymu.run.execute import Place, execute_step, run_chain
+from dymu.errors import BackendError, StoreError, TrainingError
+from dymu.run.execute import execute_step, run_chain
+from dymu.run.place import Place
 from dymu.run.plan import Plan
+from dymu.run.resources import resource_table
 from dymu.run.work import read_failure, read_progress
 from dymu.stages.context import Interrupted, RunContext
 
@@ -50,6 +53,20 @@ def fills_the_disk(step: Step, context: RunContext) -> None:
 def counts_threads(step: Step, context: RunContext) -> None:
     del step
     (context.out_dir / "threads.txt").write_text(str(torch.get_num_threads()))
+
+
+TAKEN: list[tuple[Store, Step]] = []
+
+
+def is_taken_over(step: Step, context: RunContext) -> None:
+    """Another process finds the lease silent, takes it and publishes, while this one still works."""
+    store, _ = TAKEN[0]
+    (store.root / "leases" / f"{step.address}.json").write_text("")
+    with store.lease(step.address):
+        attempt = store.new_attempt(step.address)
+        (attempt / "result.txt").write_text("of the other")
+        store.publish(step.address, attempt, info={})
+        context.log(1, {"loss": 0.0})
 
 
 def a_step(run: Any, **config: object) -> Step:
@@ -97,7 +114,7 @@ def test_an_error_is_written_down_and_raised(store: Store, place: Place, planner
     assert form["traceback"] in (store.work_dir(weight.address) / "log.txt").read_text()
     assert read_progress(store, weight.address).state == "failed"
     assert not store.has(weight.address)
-    assert store.unpublished(weight.address) == []
+    assert store.unpublished(weight.address) == {}
     assert store.lease(weight.address).holder() is None
 
 
@@ -178,15 +195,69 @@ def test_waiting_ends_with_a_stop(store: Store, place: Place) -> None:
     lease.release()
 
 
-def test_a_missing_input_fails_the_step_with_its_address(
-    store: Store, place: Place, planner: Planner
+def test_a_removed_input_is_computed_again_in_place(store: Store, place: Place, planner: Planner) -> None:
+    steps = {s.stage: s for s in planner("toy_studies:ours").steps}
+    for stage in ("anchor", "affinity", "edge"):
+        execute_step(steps[stage], store, place, never)
+    good = (folder_of(store, steps["edge"]) / "result.json").read_bytes()
+    shutil.rmtree(store.folder(steps["edge"].address))
+    shutil.rmtree(store.folder(steps["anchor"].address))
+    assert execute_step(steps["weight"], store, place, never)
+    assert (folder_of(store, steps["edge"]) / "result.json").read_bytes() == good
+    assert store.has(steps["anchor"].address)
+
+
+def test_a_damaged_input_is_set_aside_told_and_computed_again(
+    store: Store, place: Place, planner: Planner, caplog: pytest.LogCaptureFixture
 ) -> None:
     steps = {s.stage: s for s in planner("toy_studies:ours").steps}
-    end = run_chain(
-        replace(planner("toy_studies:ours").chains[0], steps=(steps["affinity"],)), store, place, never
-    )
+    execute_step(steps["anchor"], store, place, never)
+    result = folder_of(store, steps["anchor"]) / "result.json"
+    good = result.read_bytes()
+    result.write_bytes(bytes([good[0] ^ 1]) + good[1:])
+    assert execute_step(steps["affinity"], store, place, never)
+    assert (folder_of(store, steps["affinity"]) / "result.json").read_bytes() == good
+    assert steps["anchor"].address in caplog.text
+    assert "SHA-256" in caplog.text
+    (aside,) = (store.root / "damaged" / "anchor").iterdir()
+    assert next(aside.rglob("result.json")).read_bytes() != good
+
+
+def test_a_step_that_was_taken_over_is_left_to_the_other(store: Store, place: Place) -> None:
+    step = a_step(is_taken_over)
+    TAKEN.append((store, step))
+    assert not execute_step(step, store, place, never)
+    assert (folder_of(store, step) / "result.txt").read_text() == "of the other"
+    assert read_failure(store, step.address) is None
+
+
+def test_a_chain_does_not_wait_for_long_where_waiting_holds_something(
+    store: Store, place: Place, planner: Planner
+) -> None:
+    (chain,) = planner("toy_studies:ours").chains
+    lease = store.lease(chain.name)
+    assert lease.try_acquire()
+    end = run_chain(chain, store, place, never, patience_s=0.1)
+    lease.release()
+    assert (end.waits_for, end.failure, end.interrupted) == (chain.name, None, False)
+
+
+def test_a_launcher_gets_step_and_token_and_its_error_is_written_down(
+    store: Store, place: Place, planner: Planner
+) -> None:
+    (chain,) = planner("toy_studies:ours").chains
+    seen: list[str] = []
+
+    def launch(step: Step, token: str) -> None:
+        assert store.claimed_by(step.address, token)
+        seen.append(step.address)
+        raise BackendError("no node is left")
+
+    end = run_chain(chain, store, place, never, launch=launch)
+    assert seen == [chain.name]
     assert end.failure is not None
-    assert steps["anchor"].address in end.failure.message
+    assert (end.failure.kind, end.failure.message) == ("BackendError", "no node is left")
+    assert read_failure(store, chain.name) == end.failure
 
 
 def test_output_can_be_sent_to_the_log(store: Store, place: Place, capfd: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +274,7 @@ def test_output_can_be_sent_to_the_log(store: Store, place: Place, capfd: pytest
 def test_torch_gets_the_threads_of_the_step(store: Store, place: Place, cpus: int) -> None:
     before = torch.get_num_threads()
     step = a_step(counts_threads, cpus=cpus)
-    execute_step(step, store, replace(place, cpus=cpus), never)
+    execute_step(step, store, replace(place, resources=resource_table(threads=cpus)), never)
     torch.set_num_threads(before)
     assert (folder_of(store, step) / "threads.txt").read_text() == str(cpus)
 
@@ -221,7 +292,7 @@ def test_an_error_that_cannot_be_written_is_still_told(
             raise OSError(28, "No space left on device")
         path.write_text(text)
 
-    monkeypatch.setattr("dymu.run.execute.write_whole", full)
+    monkeypatch.setattr("dymu.run.compute.write_whole", full)
     with pytest.raises(TrainingError, match="no luck") as error:
         execute_step(a_step(prints), store, replace(place, capture_output=True), never)
     assert "could not be written" in error.value.__notes__[0]

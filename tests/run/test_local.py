@@ -3,8 +3,8 @@ import time
 from collections.abc import Callable
 
 from dymu.artifacts.store import Store
-from dymu.run.execute import Place
 from dymu.run.local import run_local
+from dymu.run.place import Place
 from dymu.run.plan import Plan
 from dymu.run.queue import ChainQueue
 

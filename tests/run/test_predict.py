@@ -13,7 +13,8 @@ from dymu.errors import SpecError, StoreError
 from dymu.methods.controllable import Controllable
 from dymu.methods.single_task import SingleTask
 from dymu.networks.backbones.small import SmallBackbone
-from dymu.run.execute import Place, execute_step
+from dymu.run.execute import execute_step
+from dymu.run.place import Place
 from dymu.run.predict import parse_preference, predict_network
 from dymu.run.provenance import CodeVersion
 from dymu.spec.evaluation import EvaluationConfig

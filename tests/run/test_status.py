@@ -2,7 +2,8 @@ import json
 from collections.abc import Callable
 
 from dymu.artifacts.store import Store
-from dymu.run.execute import Place, execute_step, run_chain
+from dymu.run.execute import execute_step, run_chain
+from dymu.run.place import Place
 from dymu.run.plan import Plan
 from dymu.run.status import study_status, users_of
 from dymu.tracking.spool import Spool

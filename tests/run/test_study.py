@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from rich.console import Console
 
 from dymu.artifacts.manifest import Manifest
 from dymu.artifacts.store import Store
-from dymu.errors import TrackingError
+from dymu.errors import BackendError, TrackingError
 from dymu.run import study
-from dymu.run.execute import Place
+from dymu.run.live import drain_flag, live_runs, stop_now_flag
+from dymu.run.place import Place
 from dymu.run.plan import Plan
+from dymu.run.resources import resource_table
 from dymu.run.study import Outcome, RunOptions, Stop, run_study
 
 Planner = Callable[..., Plan]
@@ -76,8 +79,55 @@ def test_a_signal_stops_the_run_and_the_same_plan_goes_on(
     assert outcome.interrupted
     assert outcome.exit_code == 130
     assert signal.getsignal(signal.SIGINT) is before
-    assert list((store.root / "stop").iterdir()) == []
+    assert [path for path in (store.root / "flags").rglob("*") if path.is_file()] == []
+    assert live_runs(store) == []
     assert {step.stage for step in planner("toy_studies:slow").missing} == {"edge", "weight", "evaluate"}
+
+
+def test_a_flag_of_the_store_stops_the_run_from_anywhere(
+    planner: Planner, store: Store, options: RunOptions
+) -> None:
+    stale = store.flag(stop_now_flag("toy_studies-slow"))
+    stale.raise_()  # for an earlier run
+    flag = store.flag(drain_flag("toy_studies-slow"))
+    seen: list[str] = []
+
+    def drain() -> None:
+        seen.extend(run.manifest for run in live_runs(store))
+        flag.raise_()
+
+    threading.Timer(0.7, drain).start()
+    outcome = run(planner("toy_studies:slow"), store, options)
+    assert outcome.exit_code == 130
+    assert seen == ["toy_studies-slow"]
+    assert not flag.raised()
+    assert not stale.raised()
+
+
+def test_a_flag_ends_a_run_whose_stage_never_asks(
+    planner: Planner, store: Store, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stop, "requested", lambda _: False)
+    threading.Timer(0.5, store.flag(stop_now_flag("toy_studies-slow")).raise_).start()
+    assert run(planner("toy_studies:slow"), store, options).exit_code == 130
+
+
+def test_a_damaged_record_is_measured_again(planner: Planner, store: Store, options: RunOptions) -> None:
+    run(planner("toy_studies:ours"), store, options)
+    final = planner("toy_studies:ours").steps[-1]
+    record = store.path(final.address) / "record.json"
+    good = record.read_bytes()
+    record.write_bytes(good.replace(b"toy", b"yot", 1))
+    assert planner("toy_studies:ours").missing == ()
+    assert run(planner("toy_studies:ours"), store, options).exit_code == 0
+    assert (store.path(final.address) / "record.json").read_bytes() == good
+    assert len(list((store.root / "damaged").glob("*/*"))) == 1
+
+
+def test_workers_need_ray(planner: Planner, store: Store, place: Place) -> None:
+    wants = replace(place, resources=resource_table(["edge.workers=2"]))
+    with pytest.raises(BackendError, match="stage edge is to have 2 workers, which only Ray can start"):
+        run(planner("toy_studies:ours"), store, RunOptions(backend="local", place=wants, tracking=False))
 
 
 def test_a_second_signal_does_not_wait(

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from dymu.artifacts.store import Store
 from dymu.run.estimate import estimate
-from dymu.run.execute import Place, execute_step
+from dymu.run.execute import execute_step
+from dymu.run.place import Place
 from dymu.run.plan import Plan
 from dymu.run.status import StageStatus, study_status
 from dymu.run.views import plan_form, plan_summary, plan_table, status_tables

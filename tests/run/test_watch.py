@@ -1,7 +1,8 @@
 from collections.abc import Callable
 
 from dymu.artifacts.store import Store
-from dymu.run.execute import Place, execute_step
+from dymu.run.execute import execute_step
+from dymu.run.place import Place
 from dymu.run.plan import Plan
 from dymu.run.queue import ChainQueue
 from dymu.run.watch import Watch

@@ -48,6 +48,7 @@ class ToyTraining:
 
     num_steps: int = 5
     seconds: float = 0.0
+    batch_size: int = 8  # for nothing but the largest number of workers
     scale: float = 1.0
     fail_at: int | None = None
     needs_file: str | None = None  # fails while this file does not exist

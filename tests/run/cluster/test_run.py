@@ -14,7 +14,8 @@ from filelock import FileLock
 
 from dymu.artifacts.store import Store
 from dymu.run.cluster import _ALIVE, _scratch, _stop_asked
-from dymu.run.execute import Place, run_chain
+from dymu.run.execute import run_chain
+from dymu.run.place import Place
 from dymu.run.plan import Plan
 from dymu.run.work import read_progress
 

@@ -1,0 +1,54 @@
+"""Whether artifacts are what was published: checked by SHA-256 when a process first uses them."""
+
+from dataclasses import replace
+
+from dymu.artifacts.store import Store
+from dymu.errors import CorruptArtifactError, StoreError
+from dymu.run.plan import Plan
+
+_VERIFIED: set[tuple[str, str, str]] = set()
+"""Location of the store, address and attempt of what this process has read from end to end."""
+
+
+def damage_of(store: Store, address: str) -> str | None:
+    """What is wrong with an artifact, or ``None`` if it is sound; what is damaged is moved out of the way.
+
+    The first call of a process reads every file; later ones compare the sizes.
+
+    Raises:
+        StoreError: If the store cannot be read.
+    """
+    if not store.has(address):
+        return "it was removed"
+    try:
+        seen = (store.location, address, str(store.done(address)["attempt"]))
+        store.path(address)
+        if seen not in _VERIFIED:
+            store.verify(address)
+            _VERIFIED.add(seen)
+    except CorruptArtifactError as error:
+        where = store.set_aside(address, str(error))
+        if where is None and store.has(address):
+            return None  # somebody else has just repaired it
+        return f"{error} What is left of it was moved to {where or 'another place'}."
+    except StoreError:
+        if store.has(address):
+            raise
+        return "it was removed"
+    return None
+
+
+def without_damage(plan: Plan, store: Store) -> tuple[Plan, dict[str, str]]:
+    """A plan in which damaged last steps are missing, so that they run again.
+
+    The other steps are checked by those that read them.
+
+    Returns:
+        The plan, and by address what was wrong.
+    """
+    found = {
+        final.address: damage
+        for final in plan.finals.values()
+        if final.address in plan.cached and (damage := damage_of(store, final.address)) is not None
+    }
+    return replace(plan, cached=plan.cached - set(found)), found

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import random
 import shutil
 import signal
 import sys
@@ -15,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.harness import checks
-from tests.cluster.harness.disturbed import Course, Disturbed, Hit
+from tests.cluster.harness.disturbed import Course, Disturbed, Hit, course_of
 from tests.cluster.harness.machines import Cluster
 from tests.cluster.harness.places import Places, new_places
 from tests.cluster.harness.processes import wait_until
-from tests.cluster.harness.schedule import KINDS, Kill, Kind, schedule
+from tests.cluster.harness.sabotage import Sabotage
+from tests.cluster.harness.schedule import DAMAGES, KILLS, Blow, again, schedule
 from tests.cluster.harness.tracking import Told, TrackingServer
 from tests.cluster.toys.small_digits import STEPS
 
 PER_STUDY = 5
+CADENCE = 20  # training steps between checkpoints
+TARGET = "small_digits:ours"
 _SETTLE_S = 60.0
 
 
@@ -55,52 +57,70 @@ class Campaign:
         self.places = places
         self.reference: checks.Files = {}
         self.verdicts: list[Verdict] = []
+        self.cluster = Cluster(places, nodes=max(2, workers))
         self._options = (*options, *((f"--workers={workers}",) if workers else ()))
-        self._cluster = Cluster(places, nodes=max(2, workers))
         self._server = TrackingServer(places)
 
     def start(self) -> None:
         """Start what runs for the whole campaign."""
         self._server.start(wait=False)
-        self._cluster.start()
+        self.cluster.start()
         self._server.wait()
 
     def end(self) -> None:
         """End all that was started."""
-        self._cluster.end()
+        self.cluster.end()
         self._server.kill()
 
-    def study(self, kills: Sequence[Kill] = ()) -> Verdict:
+    def study(self, blows: Sequence[Blow] = ()) -> Verdict:
         """Run a study in a store of its own; the first is the reference."""
-        name = f"chaos-{len(self.verdicts)}"
-        run = Disturbed(
-            self.places, self._cluster, self._server, name=name, options=self._options, steps=STEPS
-        )
-        course = run.go(kills)
+        course = self.course(own_disk=any(blow.kind in ("full", "readonly") for blow in blows))
+        with ExitStack() as undo:
+            if course.disk is not None:
+                course.disk.mount()
+                undo.callback(course.disk.unmount)
+            self.begin(course).go(blows)
+            return self.judge(course)
+
+    def course(self, *, own_disk: bool = False) -> Course:
+        """The next study."""
+        return course_of(self.places, f"chaos-{len(self.verdicts)}", own_disk=own_disk)
+
+    def begin(self, course: Course, target: str = TARGET) -> Disturbed:
+        """Give the command of a study."""
+        sabotage = Sabotage(self.cluster, self._server, course.store, course.disk)
+        return Disturbed(self.places, course, sabotage, target=target, options=self._options, steps=STEPS)
+
+    def judge(self, course: Course) -> Verdict:
+        """Look at everything that a study has left."""
         found = checks.contents(course.store)
         if not self.verdicts:
             self.reference = found
         wrong = checks.differences(found, self.reference)
-        verdict = Verdict(course=course, identical=not wrong)
         self._server.wait()
-        verdict.problems += wrong
-        verdict.problems += checks.checksums(course.store)
-        verdict.problems += checks.remains(course.store)
-        verdict.problems += checks.tracking(Told(self.places.tracking_uri, name), course.store, name)
-        verdict.problems += self._left_behind()
+        told = Told(self.places.tracking_uri, course.name)
+        problems = [
+            *wrong,
+            *checks.checksums(course.store),
+            *checks.remains(course.store),
+            *checks.repetitions(course.attempts, CADENCE),
+            *checks.tracking(told, course.store, course.name),
+            *self._left_behind(),
+        ]
+        verdict = Verdict(course=course, identical=not wrong, problems=problems)
         self.verdicts.append(verdict)
         return verdict
 
     def _left_behind(self) -> list[str]:
         """Processes, placement groups and CPUs that are not given back within a minute."""
         try:
-            wait_until(lambda: not self._cluster.left_behind(), "", patience_s=_SETTLE_S)
+            wait_until(lambda: not self.cluster.left_behind(), "", patience_s=_SETTLE_S)
         except TimeoutError:
-            return [f"left behind: {', '.join(self._cluster.left_behind())}"]
+            return [f"left behind: {', '.join(self.cluster.left_behind())}"]
         told: dict[str, Any] = {}
 
         def clean() -> bool:
-            told.update(self._cluster.look())
+            told.update(self.cluster.look())
             return not told["placement_groups"] and told["free_cpus"] == told["cpus"]
 
         try:
@@ -110,22 +130,18 @@ class Campaign:
         return []
 
 
-def run_campaign(campaign: Campaign, *, kills: int, per_study: int, seed: int, kinds: Sequence[Kind]) -> None:
-    """Do the kills of a schedule; those whose moment did not come are done in the next study."""
+def run_campaign(campaign: Campaign, studies: Sequence[list[Blow]]) -> None:
+    """The reference, then the studies; a blow whose moment did not come is dealt in a further study."""
     _say("undisturbed reference")
     _tell(campaign.study())
-    open_studies = list(schedule(kills=kills, per_study=per_study, seed=seed, kinds=kinds))
-    while open_studies:
-        planned = open_studies.pop(0)
-        _say(f"killing {', '.join(kill.kind for kill in planned)}")
-        verdict = campaign.study(planned)
+    waiting = list(studies)
+    while waiting:
+        blows = waiting.pop(0)
+        _say(f"{', '.join(blow.kind for blow in blows)}")
+        verdict = campaign.study(blows)
         _tell(verdict)
         if verdict.course.missed:
-            rng = random.Random(len(open_studies))
-            later = [
-                Kill(**{**asdict(kill), "position": rng.random() * 0.9}) for kill in verdict.course.missed
-            ]
-            open_studies.append(sorted(later, key=lambda kill: kill.position))
+            waiting.append(again(verdict.course.missed, seed=len(campaign.verdicts)))
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
@@ -155,59 +171,72 @@ def _row(verdict: Verdict, hit: Hit) -> tuple[str, ...]:
 
 def form(campaign: Campaign) -> dict[str, Any]:
     """The campaign as a JSON value."""
+    return {"reference": campaign.reference, "studies": [_form(verdict) for verdict in campaign.verdicts]}
+
+
+def _form(verdict: Verdict) -> dict[str, Any]:
+    course = verdict.course
     return {
-        "reference": campaign.reference,
-        "studies": [
-            {**asdict(verdict.course), "store": str(verdict.course.store), "identical": verdict.identical,
-             "problems": verdict.problems}
-            for verdict in campaign.verdicts
-        ],
-    }  # fmt: skip
+        "name": course.name,
+        "seconds": course.seconds,
+        "exit_codes": course.codes,
+        "hits": [asdict(hit) for hit in course.hits],
+        "attempts": course.attempts,
+        "identical": verdict.identical,
+        "problems": verdict.problems,
+    }
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """The command line; exit code 1 if anything was lost."""
-    parser = argparse.ArgumentParser(prog="chaos.py", description=__doc__)
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2, help="W, the size of the worker groups")
-    parser.add_argument("--per-study", type=int, default=PER_STUDY, help="kills in one study")
-    parser.add_argument("--targets", default="", help="what is killed, comma separated; all by default")
-    parser.add_argument("--gcs-patience", type=int, default=15, help="seconds until a lost head is given up")
-    parser.add_argument("--json", type=Path, help="file for all that was found")
-    parser.add_argument("--keep", action="store_true", help="keep the folder with stores and logs")
-    parser.add_argument("option", nargs="*", help="further words for dymu run, behind --")
-    given = parser.parse_args(words)
-    kinds = tuple(given.targets.split(",")) if given.targets else KINDS
-    if not given.workers:
-        kinds = tuple(kind for kind in kinds if kind != "worker")
-    unknown = set(kinds) - set(KINDS)
-    if unknown:
-        parser.error(f"--targets has {', '.join(sorted(unknown))}; there is {', '.join(KINDS)}")
+    given = _parse(words)
+    kinds = tuple(given.targets.split(","))
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that what was started ends
     folder = Path(tempfile.mkdtemp(prefix="dc-", dir="/tmp"))
-    campaign = Campaign(
-        new_places(folder, gcs_patience_s=given.gcs_patience), workers=given.workers, options=given.option
-    )
+    places = new_places(folder, gcs_patience_s=given.gcs_patience)
+    campaign = Campaign(places, workers=given.workers, options=given.option)
+    blows = schedule(blows=given.kills, per_study=given.per_study, seed=given.seed, kinds=kinds)
     with ExitStack() as undo:
         if not given.keep:
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
         undo.callback(campaign.end)
         campaign.start()
         try:
-            run_campaign(campaign, kills=given.kills, per_study=given.per_study, seed=given.seed, kinds=kinds)
+            run_campaign(campaign, list(blows))
         finally:
             sys.stdout.write(table(campaign.verdicts) + "\n")
             if given.json:
                 given.json.write_text(json.dumps(form(campaign), indent=1) + "\n", encoding="utf-8")
     problems = [problem for verdict in campaign.verdicts for problem in verdict.problems]
     hits = sum(len(verdict.course.hits) for verdict in campaign.verdicts)
-    _say(
-        f"{hits} kills, {len(problems)} problems, {time.monotonic() - began:.0f} s"
-        + (f"; {folder}" if given.keep else "")
-    )
+    kept = f"; {folder}" if given.keep else ""
+    _say(f"{hits} blows, {len(problems)} problems, {time.monotonic() - began:.0f} s{kept}")
     return 1 if problems else 0
+
+
+def _parse(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="chaos.py", description=__doc__)
+    parser.add_argument("--kills", type=int, default=20, help="how many blows in all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2, help="W, the size of the worker groups")
+    parser.add_argument("--per-study", type=int, default=PER_STUDY, help="most in one study")
+    parser.add_argument(
+        "--targets", help=f"comma separated, of {', '.join((*KILLS, *DAMAGES))}; all kills by default"
+    )
+    parser.add_argument("--gcs-patience", type=int, default=15, help="seconds until a lost head is given up")
+    parser.add_argument("--json", type=Path, help="file for all that was found")
+    parser.add_argument("--keep", action="store_true", help="keep the folder with stores and logs")
+    parser.add_argument("option", nargs="*", help="further words for dymu run, behind --")
+    given = parser.parse_args(words)
+    possible = KILLS if given.workers else KILLS[1:]
+    given.targets = given.targets or ",".join(possible)
+    unknown = set(given.targets.split(",")) - {*possible, *DAMAGES}
+    if unknown:
+        parser.error(
+            f"--targets has {', '.join(sorted(unknown))}; there is {', '.join((*possible, *DAMAGES))}"
+        )
+    return given
 
 
 def _tell(verdict: Verdict) -> None:

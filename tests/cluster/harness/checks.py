@@ -67,12 +67,15 @@ def remains(store: Path) -> list[str]:
     return [f"work/{address} is left behind" for address in left if address in done]
 
 
-def attempts(store: Path) -> dict[str, list[dict[str, Any]]]:
-    """Address to the attempts at it that its provenance tells of."""
-    return {
-        address: json.loads((folder / "provenance.json").read_text()).get("attempts", [])
-        for address, folder in published(store).items()
-    }
+def repetitions(attempts: Mapping[str, list[dict[str, Any]]], cadence: int) -> list[str]:
+    """Attempts that trained more steps again than there are between two checkpoints."""
+    return [
+        f"{address}: attempt {number} resumed at step {attempt['resumed_at']} although {attempt['reached']} "
+        f"steps were done and a checkpoint is written every {cadence}"
+        for address, account in attempts.items()
+        for number, attempt in enumerate(account, start=1)
+        if attempt["redone"] > cadence
+    ]
 
 
 def tracking(told: Told, store: Path, manifest: str) -> list[str]:

@@ -1,35 +1,33 @@
-"""One study from its first command to its result, while parts of the system are killed."""
+"""One study from its first command to its result, while parts of the system are taken away."""
 
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from tests.cluster.harness.machines import Cluster
+from tests.cluster.harness.damage import Disk
 from tests.cluster.harness.places import TOYS, Places
-from tests.cluster.harness.processes import Command, kill, wait_until
-from tests.cluster.harness.schedule import Kill
-from tests.cluster.harness.tracking import TrackingServer
+from tests.cluster.harness.processes import Command
+from tests.cluster.harness.sabotage import Sabotage
+from tests.cluster.harness.schedule import DAMAGES, Blow
 from tests.cluster.harness.watch import Sight, Watcher
 
-WORKER = "ray::RayTrainWorker"
-TRIAL = ("ray::_trial", "ray::ImplicitFunc")
 _LOOK_S = 0.1
 _STUDY_S = 900.0
-_VICTIM_S = 90.0
 _UNTOUCHED_S = 45.0  # after which a process that still trains was not hit
 
 
 @dataclass(kw_only=True)
 class Hit:
-    """A kill that was done, and what came of it.
+    """A blow that was dealt, and what came of it.
 
     Attributes:
-        kind: Of what.
-        what: Which process.
+        kind: Its kind.
+        what: What exactly was hit.
         at_s: Seconds since the study's first command.
         where: Stage and step at that moment.
         recovery_s: Seconds until the next training step was done, by others than the killed.
@@ -53,92 +51,102 @@ class Course:
     Attributes:
         name: Of the study.
         store: Its store.
+        log: What its commands printed.
+        disk: Under its store, if that is a disk of its own.
         seconds: From the first command to the end of the last.
         codes: Exit codes of its commands, in order.
-        hits: What was killed.
-        missed: Kills whose moment did not come before the end.
+        hits: What was done to it.
+        missed: Blows whose moment did not come before the end.
+        attempts: Address to the account of the attempts at its training.
     """
 
     name: str
     store: Path
+    log: Path
+    disk: Disk | None = None
     seconds: float = 0.0
     codes: list[int] = field(default_factory=list)
     hits: list[Hit] = field(default_factory=list)
-    missed: list[Kill] = field(default_factory=list)
+    missed: list[Blow] = field(default_factory=list)
+    attempts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+def course_of(places: Places, name: str, *, own_disk: bool = False) -> Course:
+    """A study that has not begun."""
+    folder = places.folder / name
+    disk = Disk(folder) if own_disk else None
+    store = folder / "store" if own_disk else folder
+    return Course(name=name, store=store, log=places.folder / "logs" / f"{name}.log", disk=disk)
 
 
 class Disturbed:
     """Runs a study and disturbs it.
 
     Args:
-        places: Where the campaign lies.
-        cluster: A cluster that is up.
-        server: A tracking server that is up.
-        name: Of this study; names its store, too.
-        options: Further words for ``dymu run``.
+        places: Where everything lies.
+        course: The study.
+        sabotage: What disturbs it.
+        target: What ``dymu run`` is to run.
+        options: Further words for it.
         steps: Training steps of each trained stage.
     """
 
     def __init__(
         self,
         places: Places,
-        cluster: Cluster,
-        server: TrackingServer,
+        course: Course,
+        sabotage: Sabotage,
         *,
-        name: str,
+        target: str,
         options: Sequence[str],
         steps: int,
     ) -> None:
-        self.course = Course(name=name, store=places.folder / name)
+        self.course = course
         self._places = places
-        self._cluster = cluster
-        self._server = server
-        self._options = tuple(options)
+        self._sabotage = sabotage
+        self._words = (
+            *(sys.executable, "-m", "dymu", "run", target),
+            *(f"--address={places.ray_address}", f"--store={course.store}", *options),
+        )
         self._steps = steps
-        self._log = places.folder / "logs" / f"{name}.log"
-        self._command: Command | None = None
+        self._began = time.monotonic()
         self._hits_at_start = 0
-        self._began = time.monotonic()
-        self._server_back_at: float | None = None
+        self._command = self._start()
 
-    def go(self, kills: Sequence[Kill]) -> Course:
+    def go(self, blows: Sequence[Blow] = ()) -> Course:
         """Run to the end; the same command is given again whenever it ended without having finished."""
-        self._began = time.monotonic()
-        self._start()
         try:
             with Watcher(self.course.store, steps=self._steps) as watch:
-                for planned in kills:
-                    self._disturb(planned, watch)
+                for blow in blows:
+                    self._disturb(blow, watch)
                 while not self._over():
                     time.sleep(_LOOK_S)
+            self.course.attempts = watch.attempts
         finally:
-            if self._command is not None:
-                self._command.end()
-            self._bring_server_back(now=True)
+            self._command.end()
+            self._sabotage.mend(now=True)
         self.course.seconds = time.monotonic() - self._began
         return self.course
 
-    # --- one kill ------------------------------------------------------------------------------------------
-
-    def _disturb(self, planned: Kill, watch: Watcher) -> None:
-        while watch.position < planned.position and not self._over():
+    def _disturb(self, blow: Blow, watch: Watcher) -> None:
+        while watch.position < blow.position and not self._over():
             time.sleep(_LOOK_S)
-        until = time.monotonic() + planned.delay_s
+        until = time.monotonic() + blow.delay_s
         while time.monotonic() < until and not self._over():
             time.sleep(_LOOK_S)
         if self._over():
-            self.course.missed.append(planned)
+            self.course.missed.append(blow)
             return
-        at_work = watch.last.pid if watch.last is not None else None
+        # A server or a disk that is away ends no process.
+        at_work = watch.last.pid if watch.last is not None and blow.kind not in ("mlflow", *DAMAGES) else None
         commands = len(self.course.codes)
         moment = time.monotonic()
-        hit = Hit(kind=planned.kind, what="", at_s=moment - self._began, where=watch.where)
-        hit.what = getattr(self, f"_kill_{planned.kind}")(planned)
+        hit = Hit(kind=blow.kind, what="", at_s=moment - self._began, where=watch.where)
         self.course.hits.append(hit)
-        seen = self._recovery(watch, moment, at_work if planned.kind != "mlflow" else None)
+        hit.what = self._sabotage.do(blow, self._command, self._over)
+        seen = self._recovery(watch, moment, at_work)
         hit.recovery_s = (seen.at if seen is not None else time.monotonic()) - moment
-        if seen is not None:
-            hit.redone = watch.redone(moment, seen)
+        hit.redone = watch.redone(moment, seen) if seen is not None else 0
         if len(self.course.codes) > commands:
             hit.by = f"same command (after exit {self.course.codes[-1]})"
 
@@ -152,96 +160,33 @@ class Disturbed:
             time.sleep(_LOOK_S)
         return None
 
-    def _kill_worker(self, planned: Kill) -> str:
-        return self._kill_titled(planned, WORKER)
-
-    def _kill_trial(self, planned: Kill) -> str:
-        return self._kill_titled(planned, *TRIAL)
-
-    def _kill_titled(self, planned: Kill, *beginnings: str) -> str:
-        wait_until(
-            lambda: bool(self._cluster.titled(*beginnings)) or self._over(),
-            f"a process {beginnings[0]}",
-            patience_s=_VICTIM_S,
-        )
-        found = self._cluster.titled(*beginnings)
-        if not found:
-            return "nothing: the study was over"
-        chosen = int(planned.victim * len(found))
-        kill(found[chosen])
-        return f"{chosen + 1} of {len(found)}"
-
-    def _kill_raylet(self, planned: Kill) -> str:
-        nodes = self._cluster.workers
-        node = nodes[int(planned.victim * len(nodes))]
-        self._cluster.kill_raylet(node)
-        spare = self._cluster.add(wait=False)
-        return f"{node.name}, replaced by {spare.name}"
-
-    def _kill_driver(self, planned: Kill) -> str:
-        del planned
-        assert self._command is not None
-        self._command.kill()
-        return "the command"
-
-    def _kill_head(self, planned: Kill) -> str:
-        del planned
-        assert self._command is not None
-        command = self._command
-        self._cluster.kill_head()
-        took = wait_until(
-            lambda: command.code is not None,
-            "the command notices",
-            patience_s=self._places.gcs_patience_s + 120,
-        )
-        self._cluster.start()
-        return f"the GCS; the command ended {took:.0f} s later"
-
-    def _kill_mlflow(self, planned: Kill) -> str:
-        self._server.kill()
-        self._server_back_at = time.monotonic() + planned.down_s
-        return f"down for {planned.down_s:.0f} s"
-
-    # --- the command ---------------------------------------------------------------------------------------
-
-    def _start(self) -> None:
-        words = [
-            *(sys.executable, "-m", "dymu", "run", "small_digits:ours"),
-            *(f"--address={self._places.ray_address}", f"--store={self.course.store}"),
-            *self._options,
-        ]
+    def _start(self) -> Command:
         self._hits_at_start = len(self.course.hits)
         environment = self._places.environment({"DYMU_CHAOS_NAME": self.course.name})
-        self._command = Command(words, environment, TOYS, self._log)
+        return Command(self._words, environment, TOYS, self.course.log)
 
     def _over(self) -> bool:
         """Whether the study has finished; gives its command again if that ended before."""
-        self._bring_server_back()
-        assert self._command is not None
+        self._sabotage.mend()
         code = self._command.code
         if code is None:
             if time.monotonic() - self._began > _STUDY_S:
                 raise TimeoutError(
-                    f"{self.course.name} is not over after {_STUDY_S:g} s; {self._command.log}"
+                    f"{self.course.name} is not over after {_STUDY_S:g} s:\n{self._last_words}"
                 )
             return False
-        if not self.course.codes or self.course.codes[-1] != 0:
+        if self.course.codes and self.course.codes[-1] == 0:
+            return True
+        if not self._sabotage.disk_is_down:  # nobody would try again before
             self.course.codes.append(code)
-            if code != 0:
-                self._again(code)
-                return False
-        return True
+            if code == 0:
+                return True
+            # A command that fails although nothing happened since it was given is a defect.
+            assert len(self.course.hits) > self._hits_at_start, f"exit code {code}:\n{self._last_words}"
+            self._command = self._start()
+        return False
 
-    def _again(self, code: int) -> None:
-        """Give the same command again; one that fails although nothing was killed meanwhile is a defect."""
-        assert len(self.course.hits) > self._hits_at_start, f"exit code {code}:\n{_end_of(self._log)}"
-        self._start()
-
-    def _bring_server_back(self, *, now: bool = False) -> None:
-        if self._server_back_at is not None and (now or time.monotonic() >= self._server_back_at):
-            self._server_back_at = None
-            self._server.start(wait=now)
-
-
-def _end_of(log: Path) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
+    @property
+    def _last_words(self) -> str:
+        lines = self.course.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-30:])

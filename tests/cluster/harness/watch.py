@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,19 +18,28 @@ class Sight:
 
     Attributes:
         at: Time of this machine's monotonic clock.
-        stage: Of the step.
+        address: Of the step.
         step: Training steps done.
         pid: Process that said so.
     """
 
     at: float
-    stage: str
+    address: str
     step: int
     pid: int
+
+    @property
+    def stage(self) -> str:
+        """Stage of the address."""
+        return self.address.partition("/")[0]
 
 
 class Watcher:
     """Keeps all sights of a store while a ``with`` block runs.
+
+    Attributes:
+        sights: In the order in which they were made.
+        attempts: Address to the account that its training keeps of attempts at it.
 
     Args:
         store: Folder of the store.
@@ -39,6 +48,7 @@ class Watcher:
 
     def __init__(self, store: Path, *, steps: int) -> None:
         self.sights: list[Sight] = []
+        self.attempts: dict[str, list[dict[str, Any]]] = {}
         self._store = store
         self._steps = steps
         self._ended = threading.Event()
@@ -86,33 +96,38 @@ class Watcher:
         return next((sight for sight in tuple(self.sights) if sight.at > moment and sight.pid != but), None)
 
     def redone(self, moment: float, seen: Sight) -> int:
-        """Training steps of a stage that had been seen done before a moment and were done again.
+        """Training steps that had been done before a moment and were done again, by the step's own account.
 
-        Progress is told twice a second, so this counts too few by up to half a second's steps; metrics lines,
-        which are read too, come every hundredth of a stage.
+        A stage that was left behind unfinished because something else had to be trained again counts later.
         """
-        before = [s.step for s in tuple(self.sights) if s.at <= moment and s.stage == seen.stage]
-        return max(0, max(before, default=0) - (seen.step - 1))
+        before = [sight for sight in tuple(self.sights) if sight.at <= moment]
+        if not before or before[-1].pid == seen.pid:
+            return 0
+        account = self.attempts.get(seen.address, [])
+        return int(account[-1]["redone"]) if account else 0
 
     def _run(self) -> None:
         while not self._ended.wait(_LOOK_S):
-            for progress in self._store.glob("work/*/*/progress.json"):
-                self._note(progress)
+            with suppress(OSError):  # a folder that vanishes meanwhile
+                for progress in self._store.glob("work/*/*/progress.json"):
+                    self._note(progress)
 
     def _note(self, path: Path) -> None:
         form = _read(path)
         if form is None or not form["total"] or not form["step"]:
             return
-        stage = path.parents[1].name
-        logged = _last_line(path.with_name("metrics.jsonl"))
-        step = max(int(form["step"]), logged) if self._same(stage, form["pid"]) else int(form["step"])
-        told = (stage, step, int(form["pid"]))
-        if all((s.stage, s.step, s.pid) != told for s in self.sights[-8:]):
-            self.sights.append(Sight(at=time.monotonic(), stage=stage, step=step, pid=told[2]))
+        address = f"{path.parents[1].name}/{path.parent.name}"
+        told = (address, int(form["step"]), int(form["pid"]))
+        if all((sight.address, sight.step, sight.pid) != told for sight in self.sights[-8:]):
+            self._note_attempts(address, path.with_name("attempts.jsonl"))
+            self.sights.append(Sight(at=time.monotonic(), address=address, step=told[1], pid=told[2]))
 
-    def _same(self, stage: str, pid: int) -> bool:
-        last = self.last
-        return last is not None and last.stage == stage and last.pid == pid
+    def _note_attempts(self, address: str, path: Path) -> None:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        except OSError:
+            return  # the step has just been published
+        self.attempts[address] = [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -120,16 +135,3 @@ def _read(path: Path) -> dict[str, Any] | None:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None  # it is being replaced, or the step has just been published
-
-
-def _last_line(path: Path) -> int:
-    try:
-        lines = path.read_bytes().rpartition(b"\n")[0].splitlines()
-        return int(json.loads(lines[-1])["step"]) + 1 if lines else 0
-    except (OSError, ValueError):
-        return 0
-
-
-def any_of(conditions: Sequence[Callable[[], bool]]) -> Callable[[], bool]:
-    """Whether one of several conditions holds."""
-    return lambda: any(condition() for condition in conditions)

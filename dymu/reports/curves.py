@@ -1,4 +1,7 @@
-"""Training curves: what each stage logged, one figure per stage, one line per arm, thin lines for seeds."""
+"""Training curves: what each stage logged, one figure per stage, one line per arm.
+
+Thin lines are seeds and, of a stage that an arm has several times (the nets of a static grid), each of them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,16 +68,21 @@ def logged(results: Results, store: Store) -> dict[str, int]:
 
 
 def _stages(results: Results) -> list[str]:
-    stages = (stage for arm in results.arms for steps in arm.steps.values() for stage in steps)
+    stages = (_stage(name) for arm in results.arms for steps in arm.steps.values() for name in steps)
     return [stage for stage in dict.fromkeys(stages) if stage != EVALUATE]
+
+
+def _stage(name: str) -> str:
+    """The stage of a step in a manifest: ``shared#3`` is the third step of the stage ``shared``."""
+    return name.partition("#")[0]
 
 
 def _curves_of(results: Results, store: Store, stage: str) -> list[Curve]:
     users: dict[str, tuple[int, list[str]]] = {}
     for arm in results.arms:
         for seed, steps in arm.steps.items():
-            if stage in steps:
-                users.setdefault(steps[stage], (int(seed), []))[1].append(arm.name)
+            for address in (address for name, address in steps.items() if _stage(name) == stage):
+                users.setdefault(address, (int(seed), []))[1].append(arm.name)
     read = {address: _read(store, address) for address in users}
     return [
         Curve(arms=tuple(arms), seed=seed, lines=read[address])

@@ -99,7 +99,7 @@ def for_run(results: Results) -> tuple[str, ...]:
 def _figures(name: str, results: Results, store: Store) -> dict[str, Figure]:
     """Figures by what their file names have in addition."""
     if name == "curves":
-        return {f"-{stage.replace('#', '-')}": figure for stage, figure in curves(results, store).items()}
+        return {f"-{stage}": figure for stage, figure in curves(results, store).items()}
     if name == "static_grid":
         return {"": grid_figure(compare_with_grid(results, store))}
     made = {

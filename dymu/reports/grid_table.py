@@ -38,8 +38,7 @@ def grid_table(found: GridComparison, *, provenance: bool = False) -> Table:
     rows = []
     for grid in found.grids:
         for models in range(1, grid.num_models + 1):
-            label = notes.label(grid.arm) if models == 1 else ""
-            rows.append([Cell(text=label), *_grid_cells(grid, models)])
+            rows.append([Cell(text=notes.label(grid.arm)), *_grid_cells(grid, models)])
             rows[-1] += _ratio(grid.time(models, found.clock), measure, found.clock)
     for each in found.controllers:
         rows.append([Cell(text=f"{notes.label(each.arm)}, c = {each.c:g}"), *_controller_cells(each)])

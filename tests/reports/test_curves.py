@@ -53,6 +53,22 @@ def test_seeds_are_thin_lines_and_their_mean_a_thick_one(study: Any) -> None:
     assert widths == [0.4, 0.4, 0.4, 1.1]
 
 
+def test_the_nets_of_a_static_grid_are_lines_of_one_figure(grid_study: Any) -> None:
+    grid_study.arms, grid_study.seeds = {"static-grid": grid_study.arms["static-grid"]}, (0, 1)
+    grid_study.arms["static-grid"].nets = 3
+    grid_study.publish()
+    for seed in grid_study.seeds:
+        for address in list(grid_study.steps("static-grid", seed).values())[:3]:
+            spool = Spool(grid_study.store.work_dir(address), address=address)
+            for step in range(3):
+                spool.log(step, {"objective": 1.0 / (step + 1)})
+    with paper_style():
+        found = curves(results_of(grid_study.store, grid_study.manifest), grid_study.store)
+    assert list(found) == ["shared"]
+    assert [line.get_linewidth() for line in found["shared"].axes[0].lines] == [0.4] * 6 + [1.1]
+    assert labels(found["shared"]) == ["Static MTL"]
+
+
 def test_a_running_step_is_drawn_as_far_as_it_is(study: Any) -> None:
     study.without = tuple((arm, seed) for arm in study.arms for seed in study.seeds)
     study.publish()

@@ -28,7 +28,7 @@ def test_there_is_a_row_for_each_number_of_nets_and_for_each_controller(small: A
     small.publish_training()
     made = table(small)
     assert [row[1].text for row in made.rows] == ["1", "2", "3", "4", "5", "1", "1"]
-    assert [row[0].text for row in made.rows] == ["Static MTL", *[""] * 4, "Ours, c = 0", "Ours, c = 1"]
+    assert [row[0].text for row in made.rows] == [*["Static MTL"] * 5, "Ours, c = 0", "Ours, c = 1"]
     assert [row[5].text for row in made.rows[:5]] == ["5", "10", "10", "5", "1"]
     assert [row[6].text for row in made.rows] == ["12", "24", "36", "48", "60", "100", "100"]
     assert [row[-1].text for row in made.rows] == ["0.12", "0.24", "0.36", "0.48", "0.60", "1.00", "1.00"]

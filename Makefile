@@ -4,6 +4,8 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 SEEDS ?= 1
+N ?= 20
+SEED ?= 0
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 BIN := .venv/bin
@@ -35,11 +37,11 @@ export LOCK_INPUT
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile - --quiet --generate-hashes --strip-extras \
 	--unsafe-package pip --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help env demo test lint types format lock clean
+.PHONY: help env demo cluster cluster-down chaos test lint types format lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
 	@echo "  variables: PYTHON=$(PYTHON) TORCH=$(TORCH) SEEDS=$(SEEDS) PYTEST_ARGS='$(PYTEST_ARGS)'"
 
 env: ## Make or update .venv: torch, the locked packages, dymu
@@ -58,6 +60,15 @@ env: ## Make or update .venv: torch, the locked packages, dymu
 
 demo: env ## Train and ablate on embedded digits: Table 6, figures, MLflow (SEEDS=3 for three seeds)
 	$(BIN)/dymu run ablations.branching_regularizer --seeds $(SEEDS)
+
+cluster: env ## Ray with two nodes, PostgreSQL and MLflow on this machine; submits Table 6 (SEEDS=3; docs/cluster.md)
+	$(BIN)/dymu cluster up --submit ablations.branching_regularizer --seeds $(SEEDS)
+
+cluster-down: env ## End what `make cluster` started; results stay unless PURGE=1
+	$(BIN)/dymu cluster down $(if $(filter 1,$(PURGE)),--purge)
+
+chaos: env ## Kill parts of a running study N times and compare with an undisturbed run (N=20, SEED=0)
+	$(BIN)/python tests/cluster/chaos.py --kills $(N) --seed $(SEED)
 
 test: export RAY_AUTH_MODE = disabled
 test: export OMP_NUM_THREADS = 1

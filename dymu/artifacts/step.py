@@ -25,6 +25,8 @@ class Step:
         run: Module-level function ``(step, context) -> None`` that does the work and writes its files
             below ``context.out_dir``.
         seed: Seed of the stage's own draws; ``None`` for a stage that draws nothing.
+        parts: Steps that do this step's work in pieces. Where all of them are published, this one puts them
+            together to the same bytes. No part of the address.
     """
 
     stage: str
@@ -33,6 +35,7 @@ class Step:
     run: Callable[..., None]
     inputs: Mapping[str, "Step"] = field(default_factory=dict)
     seed: int | None = None
+    parts: tuple["Step", ...] = ()
 
     def __post_init__(self) -> None:
         if "<locals>" in self.run.__qualname__ or self.run.__name__ == "<lambda>":

@@ -15,6 +15,7 @@ from dymu.networks.forward import Conditions, tree_forward
 from dymu.networks.tree import separate_streams
 from dymu.spec.dataset import Dataset
 from dymu.stages.agreement import Outcome
+from dymu.stages.anchor_stream import AnchorStreamConfig, anchor_stream_step, put_together
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
@@ -63,11 +64,29 @@ class AnchorConfig:
 def anchor_step(recipe: AnchorRecipe, *, dataset: Dataset, seed: int) -> Step:
     """The step that trains the anchor net."""
     settings = AnchorConfig(dataset=dataset, recipe=recipe)
-    return Step(stage=STAGE, revision=REVISION, config=settings, run=run_anchor, seed=seed)
+    parts = (
+        AnchorStreamConfig(
+            dataset=dataset,
+            backbone=recipe.backbone,
+            optimisation=recipe.optimisation,
+            batch_size=recipe.batch_size,
+            initialisation=recipe.initialisation,
+            task=task.name,
+        )
+        for task in dataset.tasks
+    )
+    return Step(
+        stage=STAGE,
+        revision=REVISION,
+        config=settings,
+        run=run_anchor,
+        seed=seed,
+        parts=tuple(anchor_stream_step(part, seed=seed) for part in parts),
+    )
 
 
 def run_anchor(step: Step, context: RunContext) -> None:
-    """Train N single-task nets; publishes ``anchor.safetensors``."""
+    """Train N single-task nets, or put them together from parts; publishes ``anchor.safetensors``."""
     settings: AnchorConfig = step.config
     recipe, tasks = settings.recipe, settings.dataset.tasks
     examples: Examples = settings.dataset.load(Split.TRAIN, context.data)
@@ -81,6 +100,27 @@ def run_anchor(step: Step, context: RunContext) -> None:
         context.random.torch("initialisation"),
         common_initialisation=recipe.initialisation == "common",
     ).to(context.device)
+    if context.parts:
+        parts = [context.parts[part.address] for part in step.parts]
+        put_together(net, recipe.optimisation, parts, context)
+    else:
+        _train(net, examples, recipe, context)
+    context.log(recipe.optimisation.num_steps, _validate(net, validation, context))
+    save_module(net, context.out_dir / WEIGHTS)
+
+
+def load_anchor(anchor: Step, context: RunContext, role: str = "anchor") -> AnchorNet:
+    """The frozen anchor net that a step has as an input."""
+    settings: AnchorConfig = anchor.config
+    net = single_task_nets(
+        settings.recipe.backbone, settings.dataset.tasks, settings.dataset.input_shape, torch.Generator()
+    )
+    load_module(net, context.input_dirs[role] / WEIGHTS)
+    return net.requires_grad_(False).eval().to(context.device)
+
+
+def _train(net: AnchorNet, examples: Examples, recipe: AnchorRecipe, context: RunContext) -> None:
+    tasks = net.tasks
     parents = separate_streams(net.num_layers, len(tasks))
 
     def compute(number: int) -> Outcome:
@@ -94,18 +134,6 @@ def run_anchor(step: Step, context: RunContext) -> None:
         Training(modules={"anchor": net}, optimisation=recipe.optimisation, tasks=tasks, compute=compute),
         context,
     )
-    context.log(recipe.optimisation.num_steps, _validate(net, validation, context))
-    save_module(net, context.out_dir / WEIGHTS)
-
-
-def load_anchor(anchor: Step, context: RunContext, role: str = "anchor") -> AnchorNet:
-    """The frozen anchor net that a step has as an input."""
-    settings: AnchorConfig = anchor.config
-    net = single_task_nets(
-        settings.recipe.backbone, settings.dataset.tasks, settings.dataset.input_shape, torch.Generator()
-    )
-    load_module(net, context.input_dirs[role] / WEIGHTS)
-    return net.requires_grad_(False).eval().to(context.device)
 
 
 @torch.no_grad()

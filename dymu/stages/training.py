@@ -84,11 +84,10 @@ def train(training: Training, context: RunContext) -> None:
         _check_finite(told, training.tasks, context, step)
         outcome.objective.backward()
         optimizer.step()
-        _accumulate(sums, told, training.tasks, rate)
+        accumulate(sums, told, training.tasks, rate)
         context.count(step + 1)
         if ends_interval(step, total):
-            means = _means(sums)
-            agreement.write(partial(context.log, step, means))
+            agreement.write(partial(context.log, step, means_of(sums)))
         context.spool.progress(step + 1, total)
         if context.checkpoint_due(step + 1):
             agreement.write(partial(_save, training, optimizer, context, step + 1, sums))
@@ -98,6 +97,24 @@ def train(training: Training, context: RunContext) -> None:
 def ends_interval(step: int, total: int) -> bool:
     """Whether a line is logged after a training step."""
     return (step + 1) % max(1, total // LOG_LINES) == 0 or step + 1 == total
+
+
+def accumulate(sums: dict[str, Any], outcome: Outcome, tasks: tuple[Task, ...], rate: float) -> None:
+    """Add what a training step tells to the sums of its interval."""
+    values: dict[str, Any] = {"objective": outcome.objective, **outcome.metrics, "learning_rate": rate}
+    values |= {f"loss/{task.name}": loss for task, loss in zip(tasks, outcome.task_losses_N, strict=True)}
+    for name, value in values.items():
+        number = value.detach().to(torch.float64) if isinstance(value, Tensor) else value
+        sums[name] = sums[name] + number if name in sums else number
+    sums["count"] = sums.get("count", 0) + 1
+
+
+def means_of(sums: dict[str, Any]) -> dict[str, float]:
+    """Empty the sums and give their means."""
+    count = sums.pop("count")
+    means = {name: float(value) / count for name, value in sums.items()}
+    sums.clear()
+    return means
 
 
 def _resume(
@@ -140,20 +157,3 @@ def _check_finite(outcome: Outcome, tasks: tuple[Task, ...], context: RunContext
         f"{context.step.address}: {who} is not finite at step {step}; lower the "
         f"learning rate of the {context.step.stage} stage or look at the data of that task."
     )
-
-
-def _accumulate(sums: dict[str, Any], outcome: Outcome, tasks: tuple[Task, ...], rate: float) -> None:
-    values: dict[str, Any] = {"objective": outcome.objective, **outcome.metrics, "learning_rate": rate}
-    values |= {f"loss/{task.name}": loss for task, loss in zip(tasks, outcome.task_losses_N, strict=True)}
-    for name, value in values.items():
-        number = value.detach().to(torch.float64) if isinstance(value, Tensor) else value
-        sums[name] = sums[name] + number if name in sums else number
-    sums["count"] = sums.get("count", 0) + 1
-
-
-def _means(sums: dict[str, Any]) -> dict[str, float]:
-    """Empty the sums and give their means."""
-    count = sums.pop("count")
-    means = {name: float(value) / count for name, value in sums.items()}
-    sums.clear()
-    return means

@@ -169,6 +169,7 @@ def tiny_steps(num_steps: int = NUM_STEPS) -> dict[str, Step]:
     frozen = closure(with_method(study, methods["frozen_phn_bn"]))
     heavy = override(with_method(study, methods["frozen_phn_bn"]), "dataset.parity_weight", 1e39)
     return closure(study) | {
+        "anchor_stream": closure(study)["anchor"].parts[1],
         "path_losses": tabulated["path_losses"],
         "tabulated_edge": tabulated["edge"],
         "shared": frozen["shared"],

@@ -77,7 +77,7 @@ def test_a_stage_that_does_not_train_takes_one_worker(steps: Mapping[str, Step])
 # rounds at 1e-16 (5e-14 was measured). A term that is missing or counted twice shows at 1e-2.
 SINGLE, DOUBLE = 1e-4, 1e-10
 
-STAGES = ["anchor", "edge", "tabulated_edge", "weight", "shared", "phn_bn", "frozen_phn_bn"]
+STAGES = ["anchor", "anchor_stream", "edge", "tabulated_edge", "weight", "shared", "phn_bn", "frozen_phn_bn"]
 
 Job = dict[str, Any]
 

@@ -3,7 +3,7 @@
 Pure: no torch, no Ray, and the store is asked only whether an address exists.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -57,7 +57,7 @@ class Plan:
         seeds: At which seeds.
         finals: The last step of each use.
         identities: Address of the evaluation at seed 0 of every arm, also of those that are not run.
-        steps: Every step once, inputs first.
+        steps: Every step once, after its inputs and after the parts that are to do its work.
         cached: Addresses that the store already has.
         beside: The last step of each use that was not asked for and has its record in the store.
     """
@@ -75,9 +75,15 @@ class Plan:
         """Who needs a step, by address."""
         found: dict[str, set[Use]] = {step.address: set() for step in self.steps}
         for use, final in self.finals.items():
-            for step in final.closure():
+            for step in self.closure(final):
                 found[step.address].add(use)
         return {address: frozenset(uses) for address, uses in found.items()}
+
+    def closure(self, final: Step) -> Iterator[Step]:
+        """A step and all that it depends on in this plan, parts included, each after what it waits for."""
+        for step in final.closure():
+            yield from self._planned_parts(step)
+            yield step
 
     @cached_property
     def missing(self) -> tuple[Step, ...]:
@@ -91,7 +97,7 @@ class Plan:
             if step.address in self.cached or step.address in wanted:
                 return
             wanted.add(step.address)
-            for below in step.inputs.values():
+            for below in (*step.inputs.values(), *self._planned_parts(step)):
                 visit(below)
 
         for final in self.finals.values():
@@ -129,6 +135,13 @@ class Plan:
             arms=tuple(arms),
         )
 
+    def _planned_parts(self, step: Step) -> tuple[Step, ...]:
+        return tuple(part for part in step.parts if part.address in self._addresses)
+
+    @cached_property
+    def _addresses(self) -> frozenset[str]:
+        return frozenset(step.address for step in self.steps)
+
     def _manifest_arm(self, target: Target, arm: Arm) -> ManifestArm:
         steps = {
             str(use.seed): stage_addresses(final)
@@ -148,13 +161,20 @@ class Plan:
         )
 
 
-def make_plan(targets: Sequence[Target], seeds: Sequence[int], *, has: Callable[[str], bool]) -> Plan:
+def make_plan(
+    targets: Sequence[Target],
+    seeds: Sequence[int],
+    *,
+    has: Callable[[str], bool],
+    apart: bool = False,
+) -> Plan:
     """Expand targets into steps.
 
     Args:
         targets: What to run.
         seeds: At which seeds.
         has: Whether the store has an address.
+        apart: Whether missing steps that have parts wait for these to do their work.
 
     Raises:
         SpecError: If any arm cannot be built; lists every such arm, so that nothing starts before all are
@@ -179,10 +199,7 @@ def make_plan(targets: Sequence[Target], seeds: Sequence[int], *, has: Callable[
     if wrong:
         raise SpecError("\n".join(f"{where}: {message}" for where, message in wrong.items()))
     finals = dict(sorted(finals.items(), key=lambda item: item[0].seed))  # all arms of a seed, then the next
-    steps: dict[str, Step] = {}
-    for final in finals.values():
-        for step in final.closure():
-            steps.setdefault(step.address, step)
+    steps = _steps_of(finals.values(), split=(lambda address: not has(address)) if apart else None)
     return Plan(
         targets=tuple(targets),
         seeds=tuple(seeds),
@@ -192,6 +209,17 @@ def make_plan(targets: Sequence[Target], seeds: Sequence[int], *, has: Callable[
         cached=frozenset(address for address in steps if has(address)),
         beside=beside,
     )
+
+
+def _steps_of(finals: Iterable[Step], *, split: Callable[[str], bool] | None) -> dict[str, Step]:
+    """Every step once by address, inputs first; ``split`` says at which addresses parts go before."""
+    steps: dict[str, Step] = {}
+    for final in finals:
+        for step in final.closure():
+            if step.address not in steps and split is not None and split(step.address):
+                steps |= {part.address: part for part in step.parts}
+            steps.setdefault(step.address, step)
+    return steps
 
 
 def stage_addresses(final: Step) -> dict[str, str]:
@@ -209,7 +237,9 @@ def stage_addresses(final: Step) -> dict[str, str]:
 
 def chains_of(steps: Sequence[Step], users: Mapping[str, frozenset[Use]]) -> tuple[Chain, ...]:
     """Steps that are to run, inputs first, as chains; ``users`` says who needs each, by address."""
-    parents = {step.address: [below.address for below in step.inputs.values()] for step in steps}
+    parents = {
+        step.address: [below.address for below in (*step.inputs.values(), *step.parts)] for step in steps
+    }
     links = _direct_links(parents, users)
     followers: dict[str, list[str]] = {address: [] for address in parents}
     for address, above in links.items():

@@ -73,7 +73,7 @@ class Watch:
             if final.address in self.done:
                 rows.append(Row(use=use, name=self.plan.name_of(use), state="done"))
                 continue
-            open_steps = [s for s in final.closure() if s.address in self.wanted - self.done]
+            open_steps = [s for s in self.plan.closure(final) if s.address in self.wanted - self.done]
             running = [step for step in open_steps if step.address in self.told]
             step = (running or open_steps or [final])[0]
             state = "running" if running else "waiting"

@@ -269,3 +269,52 @@ def test_a_larger_static_grid_plans_its_further_nets_only(toys: Path) -> None:
     known = Known()
     known.finish(of(5))
     assert Counter(step.stage for step in of(8).missing) == {"shared": 2 * 3, "evaluate": 2}
+
+
+def apart(known: Known, folder: Path, text: str = "studies.digits:ours") -> Plan:
+    targets = resolve(Request(text=text), folder=folder)
+    return make_plan(targets, (0,), has=known.__contains__, apart=True)
+
+
+def test_the_parts_of_a_missing_step_are_chains_before_it(toys: Path) -> None:
+    plan = apart(Known(), toys)
+    anchor = next(step for step in plan.steps if step.stage == "anchor")
+    parts = {part.address for part in anchor.parts}
+    assert len(parts) == len(anchor.config.dataset.tasks)
+    before = [chain for chain in plan.chains if chain.name in parts]
+    assert [len(chain.steps) for chain in before] == [1] * len(parts)
+    assert all(not chain.needs for chain in before)
+    after = next(chain for chain in plan.chains if anchor in chain.steps)
+    assert after.needs == parts
+    order = [step.address for step in plan.missing]
+    assert max(order.index(part) for part in parts) < order.index(anchor.address)
+
+
+def test_parts_have_the_users_of_their_step(toys: Path) -> None:
+    plan = apart(Known(), toys)
+    anchor = next(step for step in plan.steps if step.stage == "anchor")
+    assert {plan.users[part.address] for part in anchor.parts} == {plan.users[anchor.address]}
+
+
+def test_only_the_parts_that_are_missing_are_planned(toys: Path) -> None:
+    known = Known()
+    anchor = next(step for step in apart(known, toys).steps if step.stage == "anchor")
+    known.add(anchor.parts[0].address)
+    plan = apart(known, toys)
+    assert plan.state(anchor.parts[0]) == "cached"
+    assert [step for step in plan.missing if step.stage == "anchor_stream"] == list(anchor.parts[1:])
+
+
+def test_a_step_that_exists_needs_no_parts(toys: Path) -> None:
+    known = Known()
+    anchor = next(step for step in apart(known, toys).steps if step.stage == "anchor")
+    known.add(anchor.address)
+    assert all(step.stage != "anchor_stream" for step in apart(known, toys).steps)
+
+
+def test_parts_are_in_no_manifest_and_in_no_plan_that_wants_none(toys: Path) -> None:
+    split, whole = apart(Known(), toys), at("studies.digits:ours", 1, Known(), toys)
+    assert split.manifest(split.targets[0]) == whole.manifest(whole.targets[0])
+    assert {step.stage for step in split.missing} - {step.stage for step in whole.missing} == {
+        "anchor_stream"
+    }

@@ -6,7 +6,8 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
@@ -123,3 +124,44 @@ def _call(patch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 def _flat(text: str) -> str:
     return " ".join(text.split())
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[dict[str, str]]:
+    """The environment of an S3 server on loopback, with the bucket ``dymu``."""
+    import boto3  # noqa: PLC0415 - takes seconds
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes seconds
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "tests",
+        "AWS_SECRET_ACCESS_KEY": "tests",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    client = boto3.client(
+        "s3",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name="us-east-1",
+        aws_access_key_id="tests",
+        aws_secret_access_key="tests",
+    )
+    client.create_bucket(Bucket="dymu")
+    client.close()
+    yield environment
+    server.stop()
+
+
+@pytest.fixture
+def s3(
+    s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> tuple[str, dict[str, str]]:
+    """A location below a prefix of its own, and the environment for it, which this process has, too."""
+    environment = {**s3_server, "DYMU_CACHE": str(tmp_path / "mirrors")}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://dymu/{uuid.uuid4().hex}", environment

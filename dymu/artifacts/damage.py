@@ -54,7 +54,7 @@ def move_aside(folder: Path, aside: Path, *, attempt: str, reason: str) -> bool:
     except FileNotFoundError:
         aside.rmdir()
         return False
-    if attempt_of(aside / DONE) != attempt:
+    if attempt_of((aside / DONE).read_bytes()) != attempt:
         # Somebody was faster, and has published the step again.
         with suppress(FileExistsError):
             (folder / DONE).hardlink_to(aside / DONE)
@@ -72,10 +72,10 @@ def reason_text(reason: str) -> str:
     return json.dumps({"reason": reason, "set_aside": when}, indent=1) + "\n"
 
 
-def attempt_of(path: Path) -> str:
+def attempt_of(content: bytes) -> str:
     """Name of the attempt that a ``DONE.json`` names; empty if it names none."""
     try:
-        done: Any = json.loads(path.read_bytes())
+        done: Any = json.loads(content)
         return Path(str(done["attempt"])).name
     except (ValueError, KeyError, TypeError):
         return ""

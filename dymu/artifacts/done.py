@@ -10,7 +10,7 @@ from dymu.errors import CorruptArtifactError, StoreError
 
 DONE = "DONE.json"
 DONE_FORMAT = 1
-_REPAIR = (
+REPAIR = (
     "`dymu cache verify` lists all damaged artifacts, `dymu cache gc --corrupt --yes` removes them; "
     "then run again."
 )
@@ -29,14 +29,8 @@ def commit(attempt: Path, *, info: Mapping[str, Any]) -> None:
         StoreError: If the attempt is empty or holds anything but files and folders.
     """
     folder = attempt.parent
-    done = {
-        "format": DONE_FORMAT,
-        "attempt": attempt.name,
-        "files": _checksums(attempt),
-        "info": dict(info),
-    }
     partial = folder / partial_name(attempt)
-    write_flushed(partial, json.dumps(done, sort_keys=True, indent=1, allow_nan=False) + "\n")
+    write_flushed(partial, dumps_done(attempt, info=info))
     try:
         # A link fails if the name exists; a rename would replace the winner's file.
         (folder / DONE).hardlink_to(partial)
@@ -47,6 +41,22 @@ def commit(attempt: Path, *, info: Mapping[str, Any]) -> None:
     flush_folder(folder)
 
 
+def dumps_done(attempt: Path, *, info: Mapping[str, Any]) -> str:
+    """``DONE.json`` for the files of an attempt, which are flushed.
+
+    Raises:
+        OSError: From the disk.
+        StoreError: If the attempt is empty or holds anything but files and folders.
+    """
+    done = {
+        "format": DONE_FORMAT,
+        "attempt": attempt.name,
+        "files": _checksums(attempt),
+        "info": dict(info),
+    }
+    return json.dumps(done, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
 def read_done(folder: Path, *, address: str) -> dict[str, Any]:
     """Content of ``DONE.json`` in an artifact's folder.
 
@@ -55,21 +65,30 @@ def read_done(folder: Path, *, address: str) -> dict[str, Any]:
         CorruptArtifactError: If the file cannot be understood.
     """
     path = folder / DONE
+    with disk_errors(path, doing="read"):
+        return loads_done(path.read_bytes(), where=str(path), address=address)
+
+
+def loads_done(content: bytes, *, where: str, address: str) -> dict[str, Any]:
+    """Parse a ``DONE.json``.
+
+    Raises:
+        StoreError: If a newer dymu wrote it.
+        CorruptArtifactError: If it cannot be understood.
+    """
     try:
-        with disk_errors(path, doing="read"):
-            text = path.read_bytes()
-        done: dict[str, Any] = json.loads(text)
+        done: dict[str, Any] = json.loads(content)
         written = done["format"]
         complete = {"attempt", "files", "info"} <= done.keys()
     except (ValueError, KeyError, TypeError) as error:
-        raise CorruptArtifactError(f"artifact {address}: {path} is damaged ({error!r}). {_REPAIR}") from error
+        raise CorruptArtifactError(f"artifact {address}: {where} is damaged ({error!r}). {REPAIR}") from error
     if written != DONE_FORMAT:
         raise StoreError(
-            f"{path} has format {written}; this dymu reads format {DONE_FORMAT}. "
+            f"{where} has format {written}; this dymu reads format {DONE_FORMAT}. "
             "Install the dymu that wrote it."
         )
     if not complete:
-        raise CorruptArtifactError(f"artifact {address}: {path} is incomplete. {_REPAIR}")
+        raise CorruptArtifactError(f"artifact {address}: {where} is incomplete. {REPAIR}")
     return done
 
 
@@ -83,12 +102,12 @@ def check_sizes(attempt: Path, done: Mapping[str, Any], *, address: str) -> None
         path = attempt / name
         with disk_errors(path, doing="read"):
             if not path.is_file():
-                raise CorruptArtifactError(f"artifact {address}: the file {path} is missing. {_REPAIR}")
+                raise CorruptArtifactError(f"artifact {address}: the file {path} is missing. {REPAIR}")
             size = path.stat().st_size
         if size != expected["size"]:
             raise CorruptArtifactError(
                 f"artifact {address}: the file {path} has {size} bytes, but {expected['size']} were written. "
-                f"{_REPAIR}"
+                f"{REPAIR}"
             )
 
 
@@ -105,7 +124,7 @@ def check_contents(attempt: Path, done: Mapping[str, Any], *, address: str) -> N
         if found != expected["sha256"]:
             raise CorruptArtifactError(
                 f"artifact {address}: the file {path} has SHA-256 {found}, but {expected['sha256']} was "
-                f"written. {_REPAIR}"
+                f"written. {REPAIR}"
             )
 
 

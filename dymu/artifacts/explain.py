@@ -83,23 +83,26 @@ def stored_form(store: Store, address: str) -> Form | None:
         CorruptArtifactError: If ``step.json`` is there but cannot be read.
     """
     if store.has(address):
-        done = store.done(address)
-        if STEP not in done["files"]:
+        attempt = store.done(address)
+        if STEP not in attempt["files"]:
             return None
-        path = store.folder(address) / str(done["attempt"]) / STEP
-        advice = "Run `dymu cache verify`."
-    else:
-        path = store.work_dir(address, make=False) / STEP
-        if not path.exists():
-            return None
-        advice = f"Remove {path.parent} to start that step anew."
+        where = store.where("artifacts", address, f"{attempt['attempt']}/{STEP}")
+        return _form_in(lambda: store.read(address, STEP), address, where, "Run `dymu cache verify`.")
+    path = store.look_work(address) / STEP
+    if not path.exists():
+        return None
+    advice = f"Remove {store.where('work', address)} to start that step anew."
+    return _form_in(path.read_bytes, address, store.where("work", address, STEP), advice)
+
+
+def _form_in(read: Callable[[], bytes], address: str, where: str, advice: str) -> Form:
     try:
-        form: Form = json.loads(path.read_bytes())
+        form: Form = json.loads(read())
         complete = {"stage", "revision", "config", INPUTS, "seed"} <= form.keys()
-    except (OSError, ValueError, AttributeError) as error:
-        raise CorruptArtifactError(f"{path} of {address} cannot be read ({error!r}). {advice}") from error
+    except (OSError, StoreError, ValueError, AttributeError) as error:
+        raise CorruptArtifactError(f"{where} of {address} cannot be read ({error!r}). {advice}") from error
     if not complete:
-        raise CorruptArtifactError(f"{path} of {address} is no step. {advice}")
+        raise CorruptArtifactError(f"{where} of {address} is no step. {advice}")
     return form
 
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from dymu.artifacts.done import DONE
 from dymu.artifacts.explain import INPUTS, stored_form
-from dymu.artifacts.files import disk_errors, remove_path, size_of
 from dymu.artifacts.store import Store
+from dymu.artifacts.trials import searched_addresses
 from dymu.errors import CorruptArtifactError
 
 Kind = Literal["artifact", "attempt", "work", "damaged"]
+Part = tuple[Kind, str]
+"""A kind, and for an attempt its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,18 +22,18 @@ class Removed:
         kind: ``artifact``: no study refers to it; ``attempt``: never published; ``work``: scratch of a
             finished step; ``damaged``: an artifact whose files do not match their checksums.
         address: Address of the step.
-        path: What was removed.
+        where: What was removed: a path, or the name of an object.
         size: Bytes freed.
     """
 
     kind: Kind
     address: str
-    path: Path
+    where: str
     size: int
 
 
 def collect(store: Store, keep: Collection[str] = frozenset(), *, dry_run: bool = False) -> list[Removed]:
-    """Remove artifacts that no manifest refers to, attempts that were never published, and stale scratch.
+    """Remove artifacts that no manifest or search refers to, unpublished attempts, and stale scratch.
 
     What a manifest refers to is kept together with all inputs it was made from, and so are steps that have
     begun and can go on. Steps that are leased are not touched.
@@ -56,20 +56,20 @@ def collect(store: Store, keep: Collection[str] = frozenset(), *, dry_run: bool 
     if dry_run:
         busy = store.holders(planned)
         idle = [address for address in planned if address not in busy]
-        return [_told(address, kind, path) for address in idle for kind, path in planned[address]]
+        return [_told(store, address, part) for address in idle for part in planned[address]]
     removed = []
     for address in planned:
         with store.exclusive(address) as free:
             if free:
                 # Looked at again: the step may have been published or cleared in the meantime.
-                removed += [_remove(address, kind, path) for kind, path in _waste(store, address, alive)]
+                removed += [_remove(store, address, part) for part in _waste(store, address, alive)]
     return removed
 
 
 def remove_damaged(store: Store, *, dry_run: bool = False) -> list[Removed]:
     """Remove artifacts whose files do not match their checksums, so that the next run makes them again.
 
-    Steps that are leased are not touched.
+    What runs have found damaged and set aside goes, too. Steps that are leased are not touched.
 
     Raises:
         StoreError: If the store cannot be read or written.
@@ -78,13 +78,16 @@ def remove_damaged(store: Store, *, dry_run: bool = False) -> list[Removed]:
     for address, error in verify_all(store):
         if error is None:
             continue
-        folder = store.folder(address)
         if dry_run:
-            removed.append(_told(address, "damaged", folder))
+            removed.append(_told(store, address, ("damaged", "")))
             continue
         with store.exclusive(address) as free:
             if free:
-                removed.append(_remove(address, "damaged", folder))
+                removed.append(_remove(store, address, ("damaged", "")))
+    for name, size in store.damaged().items():
+        freed = size if dry_run else store.drop_damaged(name)
+        where = store.where("damaged", name)
+        removed.append(Removed(kind="damaged", address=name.rpartition("-")[0], where=where, size=freed))
     return removed
 
 
@@ -110,7 +113,8 @@ def _alive(store: Store, keep: Collection[str]) -> set[str]:
     manifests = store.manifests()
     steps = (step for manifest in manifests for arm in manifest.arms for step in arm.steps.values())
     begun = (address for address in store.works() if not store.has(address))
-    waiting = [*keep, *begun, *(address for stages in steps for address in stages.values())]
+    searched = searched_addresses(store)
+    waiting = [*keep, *begun, *searched, *(address for stages in steps for address in stages.values())]
     alive: set[str] = set()
     while waiting:
         address = waiting.pop()
@@ -121,26 +125,33 @@ def _alive(store: Store, keep: Collection[str]) -> set[str]:
     return alive
 
 
-def _waste(store: Store, address: str, alive: Collection[str]) -> list[tuple[Kind, Path]]:
+def _waste(store: Store, address: str, alive: Collection[str]) -> list[Part]:
     finished = store.has(address)
-    work = store.work_dir(address, make=False)
-    waste: list[tuple[Kind, Path]] = []
-    if finished and work.exists():
-        waste.append(("work", work))
+    waste: list[Part] = []
+    if finished and store.work_size(address) is not None:
+        waste.append(("work", ""))
     if finished and address not in alive:
-        waste.append(("artifact", store.folder(address)))
+        waste.append(("artifact", ""))
     else:
-        waste += [("attempt", path) for path in store.unpublished(address)]
+        waste += [("attempt", name) for name in store.unpublished(address)]
     return waste
 
 
-def _remove(address: str, kind: Kind, path: Path) -> Removed:
-    with disk_errors(path, doing="remove"):
-        freed = remove_path(path, first=DONE)
-        if kind == "attempt" and not any(path.parent.iterdir()):
-            path.parent.rmdir()
-    return Removed(kind=kind, address=address, path=path, size=freed)
+def _remove(store: Store, address: str, part: Part) -> Removed:
+    kind, name = part
+    freed = store.clear_work(address) if kind == "work" else store.drop(address, name or None)
+    return Removed(kind=kind, address=address, where=_where(store, address, part), size=freed)
 
 
-def _told(address: str, kind: Kind, path: Path) -> Removed:
-    return Removed(kind=kind, address=address, path=path, size=size_of(path))
+def _told(store: Store, address: str, part: Part) -> Removed:
+    kind, name = part
+    if kind == "work":
+        size = store.work_size(address) or 0
+    else:
+        size = store.unpublished(address)[name] if name else store.size(address)
+    return Removed(kind=kind, address=address, where=_where(store, address, part), size=size)
+
+
+def _where(store: Store, address: str, part: Part) -> str:
+    kind, name = part
+    return store.where("work" if kind == "work" else "artifacts", address, name)

@@ -33,17 +33,26 @@ class Lease:
         register: Where the record is.
         address: Address of the step, for messages.
         read_only: Refuse to take the lease; who holds it can still be asked.
+        on_taken: Called each time the lease was taken.
 
     Attributes:
         token: Names the last taking of the lease by this object, for
             :meth:`~dymu.artifacts.store.Store.claimed_by`; empty before.
     """
 
-    def __init__(self, register: Register, *, address: str, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        register: Register,
+        *,
+        address: str,
+        read_only: bool = False,
+        on_taken: Callable[[], None] = lambda: None,
+    ) -> None:
         self.address = address
         self.token = ""
         self._register = register
         self._read_only = read_only
+        self._on_taken = on_taken
         self._entry: Entry | None = None  # what this object wrote last, while it holds the lease
         self._pid = 0
         self._lost = False
@@ -105,6 +114,7 @@ class Lease:
         self._stop = threading.Event()
         name = f"lease of {self.address}"
         threading.Thread(target=_keep, args=(weakref.ref(self), self._stop), name=name, daemon=True).start()
+        self._on_taken()
         return True
 
     def acquire(

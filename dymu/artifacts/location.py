@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from dymu.artifacts.connect import SCHEMES, open_bucket
+from dymu.artifacts.remote import ObjectStore, mirror_of
 from dymu.artifacts.store import Store
 from dymu.errors import StoreError
-
-_SCHEMES = ("s3", "gs", "az")
 
 
 def open_store(location: str | Path | None = None, *, read_only: bool = False) -> Store:
@@ -27,6 +27,9 @@ def open_store(location: str | Path | None = None, *, read_only: bool = False) -
         return Store(Path(text), read_only=read_only)
     if scheme == "file":
         return Store(Path(unquote(urlsplit(text).path)), read_only=read_only)
+    if scheme in SCHEMES:
+        bucket = open_bucket(text)
+        return ObjectStore(bucket, mirror_of(bucket.location), read_only=read_only)
     raise StoreError(
-        f"{text} is no place for a store; expected a folder or {', '.join(_SCHEMES)}://bucket/prefix."
+        f"{text} is no place for a store; expected a folder or {', '.join(SCHEMES)}://bucket/prefix."
     )

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Manifest:
     Attributes:
         name: ``<study>`` or ``<study>.<question>``; the file name in the store.
         study: Name of the baseline study.
-        target: What the user typed, for instance ``ablations.branching_regularizer``.
+        target: What ``dymu run`` takes: ``ablations.branching_regularizer``, perhaps with ``--study`` behind.
         title: The question, or the study's name.
         source: The paper's table or figure.
         tasks: Task names.
@@ -113,7 +113,7 @@ def save_manifest(folder: Path, manifest: Manifest) -> None:
     Raises:
         StoreError: If the disk refuses, or the older manifest cannot be read; it is then unchanged.
     """
-    path = _path(folder, manifest.name)
+    path = folder / manifest_file(manifest.name)
     with disk_errors(path, doing="write"):
         folder.mkdir(parents=True, exist_ok=True)
         # Two runs of one study with different seeds must not lose each other's.
@@ -128,10 +128,9 @@ def read_manifest(folder: Path, name: str) -> Manifest:
     Raises:
         StoreError: If there is none (names those that exist), or it cannot be read.
     """
-    path = _path(folder, name)
+    path = folder / manifest_file(name)
     if not path.exists():
-        known = ", ".join(manifest_names(folder)) or "none"
-        raise StoreError(f"{folder.parent} knows no study {name!r}; it has: {known}. Run it first.")
+        raise unknown_manifest(str(folder.parent), name, manifest_names(folder))
     with disk_errors(path, doing="read"):
         return loads_manifest(path.read_text(encoding="utf-8"), where=str(path))
 
@@ -141,10 +140,20 @@ def manifest_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("[!.]*.json"))
 
 
-def _path(folder: Path, name: str) -> Path:
+def manifest_file(name: str) -> str:
+    """File name of a manifest.
+
+    Raises:
+        SpecError: If the name is none.
+    """
     if _NAME.fullmatch(name) is None:
         raise SpecError(f"{name!r} does not name a study; expected letters, digits, '-', '_' and '.'.")
-    return folder / f"{name}.json"
+    return f"{name}.json"
+
+
+def unknown_manifest(where: str, name: str, known: Sequence[str]) -> StoreError:
+    """The error that a store has no manifest of a name."""
+    return StoreError(f"{where} knows no study {name!r}; it has: {', '.join(known) or 'none'}. Run it first.")
 
 
 def _same_arm(arm: ManifestArm) -> str:

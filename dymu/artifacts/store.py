@@ -36,12 +36,36 @@ from dymu.errors import SpecError, StoreError
 
 STORE_FORMAT = 1
 STEP = "step.json"
-_MARKER = "store.json"
-_ADDRESS = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
+MARKER = "store.json"
+ADDRESS = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
 _FLAG = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 
 
-def _flag_name(name: str) -> str:
+def check_format(marker: bytes, where: str) -> None:
+    """Refuse a store of a format that this dymu does not know.
+
+    Raises:
+        StoreError: Names both formats.
+    """
+    try:
+        written = json.loads(marker)["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{where}/{MARKER} cannot be read ({error!r}); expected {{'format': {STORE_FORMAT}}}."
+        ) from error
+    if written != STORE_FORMAT:
+        raise StoreError(
+            f"the store {where} has format {written}; this dymu knows format {STORE_FORMAT}. "
+            "Install the dymu that wrote it, or choose a folder with DYMU_STORE. Nothing was changed."
+        )
+
+
+def flag_name(name: str) -> str:
+    """The name of a flag.
+
+    Raises:
+        SpecError: If it is not one or more words separated by slashes.
+    """
     if _FLAG.fullmatch(name) is None:
         raise SpecError(
             f"{name!r} does not name a flag; expected words separated by slashes, as in stop/4711."
@@ -68,11 +92,12 @@ class Store:
     def __init__(self, root: Path, *, read_only: bool = False) -> None:
         self.root = root.absolute()
         self.read_only = read_only
-        marker = self.root / _MARKER
+        marker = self.root / MARKER
         with disk_errors(self.root, doing="open the store"):
             exists = marker.exists()
         if exists:
-            self._check_marker(marker)
+            with disk_errors(marker, doing="read"):
+                check_format(marker.read_bytes(), str(self.root))
         elif read_only:
             raise StoreError(
                 f"{self.root} is not a store. Run a study first, or name a store with DYMU_STORE."
@@ -146,6 +171,16 @@ class Store:
         """
         check_contents(self.path(address), self.done(address), address=address)
 
+    def read(self, address: str, name: str) -> bytes:
+        """One file of a published artifact, which may be damaged elsewhere.
+
+        Raises:
+            StoreError: If there is no artifact, or the file cannot be read.
+        """
+        path = self.folder(address) / str(self.done(address)["attempt"]) / name
+        with disk_errors(path, doing="read"):
+            return path.read_bytes()
+
     def addresses(self, stage: str | None = None) -> Iterator[str]:
         """Addresses of all published artifacts, sorted by stage and digest."""
         return (address for address in self._folders("artifacts", stage) if self.has(address))
@@ -154,16 +189,27 @@ class Store:
         """Addresses with a folder for attempts, published or not."""
         return self._folders("artifacts", None)
 
-    def unpublished(self, address: str) -> list[Path]:
-        """What lies beside the published attempt of an address: other attempts and what a crash left."""
+    def unpublished(self, address: str) -> dict[str, int]:
+        """What lies beside the published attempt of an address, left by others or a crash: name to bytes."""
         folder = self.folder(address)
         published = {DONE, self.done(address)["attempt"]} if self.has(address) else set()
         with disk_errors(folder, doing="read"):
-            return sorted(path for path in folder.glob("*") if path.name not in published)
+            left = sorted(path for path in folder.glob("*") if path.name not in published)
+            return {path.name: size_of(path) for path in left}
 
     def works(self) -> Iterator[str]:
         """Addresses with a work folder."""
         return self._folders("work", None)
+
+    def work_size(self, address: str) -> int | None:
+        """Bytes of the work folder of a step; ``None`` if there is none."""
+        work = self._place("work", address)
+        with disk_errors(work, doing="read"):
+            return size_of(work) if work.exists() else None
+
+    def where(self, part: str, address: str, name: str = "") -> str:
+        """A folder or file of the store for people; ``part`` is ``artifacts``, ``work`` or ``damaged``."""
+        return str(self._place(part, address) / name)
 
     def size(self, address: str) -> int:
         """Bytes that a published artifact takes, damaged or not: those that :meth:`remove` frees.
@@ -234,12 +280,16 @@ class Store:
                 work.mkdir(parents=True, exist_ok=True)
         return work
 
-    def clear_work(self, address: str) -> None:
-        """Remove the scratch folder of a step."""
+    def look_work(self, address: str) -> Path:
+        """Folder with what a step has told so far, on whatever node it runs; only for reading."""
+        return self.work_dir(address, make=False)
+
+    def clear_work(self, address: str) -> int:
+        """Remove the scratch folder of a step; bytes freed."""
         self._must_write(f"clear the work of {address}")
         work = self._place("work", address)
         with disk_errors(work, doing="remove"):
-            remove_path(work)
+            return remove_path(work)
 
     def pull_work(self, address: str) -> None:
         """Bring the scratch folder of a step here, at its start; here it is where all processes see it."""
@@ -286,7 +336,7 @@ class Store:
         Raises:
             SpecError: If the name is not one or more words separated by slashes.
         """
-        return FileFlag(self.root / "flags" / _flag_name(name))
+        return FileFlag(self.root / "flags" / flag_name(name))
 
     # --- what goes ---------------------------------------------------------------------------------------
 
@@ -301,12 +351,37 @@ class Store:
         """
         self._must_write(f"remove {address}")
         self._must_have(address)
-        with self.exclusive(address) as free, disk_errors(self.folder(address), doing="remove"):
+        with self.exclusive(address) as free:
             if free:
-                return remove_path(self.folder(address), first=DONE)
+                return self.drop(address)
         holder = self.lease(address).holder()
         who = "another process" if holder is None else holder.text
         raise StoreError(f"{address} is leased by {who}; nothing was removed. Stop it first.")
+
+    def drop(self, address: str, name: str | None = None) -> int:
+        """Remove an artifact, or one thing beside it; whoever calls has the step :meth:`exclusive`.
+
+        Returns:
+            Bytes freed.
+        """
+        folder = self.folder(address)
+        with disk_errors(folder, doing="remove"):
+            if name is None:
+                return remove_path(folder, first=DONE)
+            freed = remove_path(folder / name)
+            if not any(folder.iterdir()):
+                folder.rmdir()
+            return freed
+
+    def damaged(self) -> dict[str, int]:
+        """What :meth:`set_aside` has kept, ``<stage>/<digest>-<uuid>``: bytes."""
+        return {name: size_of(self._place("damaged", name)) for name in self._folders("damaged", None)}
+
+    def drop_damaged(self, name: str) -> int:
+        """Remove what :meth:`set_aside` has kept; bytes freed."""
+        self._must_write(f"remove {name}")
+        with disk_errors(self.root / "damaged" / name, doing="remove"):
+            return remove_path(self._place("damaged", name))
 
     def set_aside(self, address: str, reason: str) -> str | None:
         """Move a damaged artifact out of the way, so that its step is computed again; nothing is deleted.
@@ -359,8 +434,7 @@ class Store:
         return self.root / "manifests"
 
     def _place(self, part: str, address: str) -> Path:
-        if _ADDRESS.fullmatch(address) is None:
-            raise SpecError(f"{address!r} is not an address; expected <stage>/<digest>, see `dymu cache ls`.")
+        self._check_address(address)
         return self.root / part / address
 
     def _lease_file(self, address: str) -> Path:
@@ -374,28 +448,19 @@ class Store:
         top = self.root / part
         stages = folders_in(top) if stage is None else [top / stage]
         names = (f"{folder.name}/{below.name}" for folder in stages for below in folders_in(folder))
-        return (name for name in names if _ADDRESS.fullmatch(name))
+        return (name for name in names if ADDRESS.fullmatch(name))
 
     def _won(self, address: str, attempt: Path) -> bool:
         return self.has(address) and self.done(address)["attempt"] == attempt.name
 
     def _must_have(self, address: str) -> None:
         if not self.has(address):
-            raise StoreError(f"{self.root} has no artifact {address}. Run the study that needs it.")
+            raise StoreError(f"{self.location} has no artifact {address}. Run the study that needs it.")
 
     def _must_write(self, what: str) -> None:
         if self.read_only:
-            raise StoreError(f"cannot {what}: the store {self.root} was opened for reading only.")
+            raise StoreError(f"cannot {what}: the store {self.location} was opened for reading only.")
 
-    def _check_marker(self, marker: Path) -> None:
-        try:
-            written = json.loads(marker.read_text(encoding="utf-8"))["format"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{marker} cannot be read ({error!r}); expected {{'format': {STORE_FORMAT}}}."
-            ) from error
-        if written != STORE_FORMAT:
-            raise StoreError(
-                f"the store {self.root} has format {written}; this dymu knows format {STORE_FORMAT}. "
-                "Install the dymu that wrote it, or choose a folder with DYMU_STORE. Nothing was changed."
-            )
+    def _check_address(self, address: str) -> None:
+        if ADDRESS.fullmatch(address) is None:
+            raise SpecError(f"{address!r} is not an address; expected <stage>/<digest>, see `dymu cache ls`.")

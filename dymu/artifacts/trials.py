@@ -7,8 +7,9 @@ are; it never publishes anything. The identity is that of everything but the num
 import csv
 import io
 import json
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,6 +81,7 @@ class SearchResult:
         trials: By number.
         importances: Objective to path to share of the variance that the entry explains.
         without_importances: Why there are none; empty if there are.
+        saved_at: When this was written, seconds since 1970.
     """
 
     name: str
@@ -96,6 +98,7 @@ class SearchResult:
     trials: tuple[Trial, ...] = ()
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     without_importances: str = ""
+    saved_at: float = 0.0
 
     @property
     def key(self) -> str:
@@ -133,9 +136,12 @@ def save_result(store: Store, result: SearchResult) -> Path:
     """Write what is known, whole or not at all; the JSON file."""
     address = address_of(result.key)
     folder = store.work_dir(address)
+    result = replace(result, saved_at=time.time())
     with disk_errors(folder, doing="write"):
-        write_whole(folder / TRIALS, json.dumps({"format": FORMAT, **asdict(result)}, indent=1) + "\n")
-        write_whole(folder / TABLE, comma_separated(result))
+        # Not flushed: after a power cut the next command writes both anew from what Optuna keeps.
+        form = {"format": FORMAT, **asdict(result)}
+        write_whole(folder / TRIALS, json.dumps(form, indent=1) + "\n", flush=False)
+        write_whole(folder / TABLE, comma_separated(result), flush=False)
     store.push_work(address)
     return folder / TRIALS
 
@@ -147,9 +153,7 @@ def read_result(store: Store, key: str) -> SearchResult:
         StoreError: If there is nothing, or it cannot be read.
     """
     address = address_of(key)
-    if not store.read_only:
-        store.pull_work(address)
-    path = store.work_dir(address, make=False) / TRIALS
+    path = store.look_work(address) / TRIALS
     try:
         form = json.loads(path.read_text(encoding="utf-8"))
         written = form.pop("format")
@@ -168,7 +172,7 @@ def search_keys(store: Store) -> list[str]:
     """Names with identities of all searches of a store, sorted."""
     prefix = f"{STAGE}/"
     keys = [address.removeprefix(prefix) for address in store.works() if address.startswith(prefix)]
-    return [key for key in keys if (store.work_dir(address_of(key), make=False) / TRIALS).exists()]
+    return [key for key in keys if (store.look_work(address_of(key)) / TRIALS).exists()]
 
 
 def find_result(store: Store, name: str) -> SearchResult:
@@ -188,8 +192,7 @@ def find_result(store: Store, name: str) -> SearchResult:
     if not fitting:
         there = f"it has {', '.join(keys)}" if keys else "it has none"
         raise ReportError(f"the store has no search {name!r}; {there}. Run it: `dymu run MODULE:NAME`.")
-    latest = max(fitting, key=lambda key: _written(store, key))
-    return read_result(store, latest)
+    return max((read_result(store, key) for key in fitting), key=lambda result: result.saved_at)
 
 
 def searched_addresses(store: Store) -> set[str]:
@@ -219,10 +222,6 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else repr(value)
-
-
-def _written(store: Store, key: str) -> float:
-    return (store.work_dir(address_of(key), make=False) / TRIALS).stat().st_mtime
 
 
 def _result(form: dict[str, Any]) -> SearchResult:

@@ -1,4 +1,5 @@
 import errno
+import functools
 import os
 import subprocess
 import sys
@@ -9,7 +10,11 @@ from typing import Any, Protocol
 
 import pytest
 
+from dymu.artifacts.bucket import Bucket
+from dymu.artifacts.connect import memory_bucket, open_bucket
+from dymu.artifacts.location import open_store
 from dymu.artifacts.register import FileRegister
+from dymu.artifacts.remote import ObjectStore
 from dymu.artifacts.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
@@ -32,14 +37,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def publish(store: Store) -> Publish:
-    def publish(address: str, files: Mapping[str, str] = {"a.txt": "a"}) -> Path:
-        attempt = store.new_attempt(address)
-        for name, text in files.items():
-            (attempt / name).parent.mkdir(parents=True, exist_ok=True)
-            (attempt / name).write_text(text, encoding="utf-8")
-        return store.publish(address, attempt, info={})
-
-    return publish
+    return functools.partial(put, store)
 
 
 @pytest.fixture
@@ -126,3 +124,47 @@ def disk_error(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def file_register(tmp_path: Path) -> FileRegister:
     return FileRegister(tmp_path / "leases" / "edge" / "00000000000000aa.json")
+
+
+@pytest.fixture(params=["s3", "memory"])
+def bucket(request: pytest.FixtureRequest) -> Bucket:
+    """A bucket on a real server, and one in memory."""
+    if request.param == "memory":
+        return memory_bucket()
+    location, _ = request.getfixturevalue("s3")
+    return open_bucket(location)
+
+
+@pytest.fixture
+def remote(s3: tuple[str, dict[str, str]]) -> ObjectStore:
+    """A store on a real S3 server."""
+    store = open_store(s3[0])
+    assert isinstance(store, ObjectStore)
+    return store
+
+
+@pytest.fixture(params=["folder", "s3", "memory"])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A store of each kind."""
+    match request.param:
+        case "folder":
+            return Store(tmp_path / "store")
+        case "s3":
+            return request.getfixturevalue("remote")
+        case _:
+            return ObjectStore(memory_bucket(), tmp_path / "mirror")
+
+
+def put(store: Store, address: str, files: Mapping[str, str] = {"a.txt": "a"}) -> Path:
+    """Publish files."""
+    attempt = store.new_attempt(address)
+    for name, text in files.items():
+        (attempt / name).parent.mkdir(parents=True, exist_ok=True)
+        (attempt / name).write_text(text, encoding="utf-8")
+    return store.publish(address, attempt, info={})
+
+
+@pytest.fixture
+def put_into() -> Callable[..., Path]:
+    """Publishes files into a store."""
+    return put

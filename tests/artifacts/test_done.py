@@ -20,7 +20,7 @@ def test_second_publisher_loses_and_its_attempt_goes(store: Store, publish: Any)
     first = publish(EDGE, {"a.txt": "first"})
     assert publish(EDGE, {"a.txt": "second"}) == first
     assert (first / "a.txt").read_text() == "first"
-    assert store.unpublished(EDGE) == []
+    assert store.unpublished(EDGE) == {}
 
 
 def test_publishers_that_arrive_together_agree_on_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +48,7 @@ def test_publishers_that_arrive_together_agree_on_one(store: Store, monkeypatch:
     assert len(paths) == count
     assert set(paths) == {store.path(EDGE)}
     assert (paths[0] / "who.txt").read_text() == str(store.done(EDGE)["info"]["who"])
-    assert store.unpublished(EDGE) == []
+    assert store.unpublished(EDGE) == {}
     store.verify(EDGE)
 
 
@@ -88,7 +88,7 @@ def test_processes_that_publish_together_agree_on_one_each(store: Store, run_pyt
     for number, winner in enumerate(told[0]):
         address = f"edge/{number:04d}"
         assert store.done(address)["info"]["who"] == winner
-        assert store.unpublished(address) == []
+        assert store.unpublished(address) == {}
         store.verify(address)
 
 
@@ -127,7 +127,7 @@ def test_crash_after_the_link_leaves_a_whole_artifact(store: Store, run_python: 
     process.communicate(timeout=30)
     assert process.returncode == -signal.SIGKILL
     store.verify(EDGE)
-    assert [path.suffix for path in store.unpublished(EDGE)] == [".part"]
+    assert [Path(name).suffix for name in store.unpublished(EDGE)] == [".part"]
 
 
 @pytest.mark.parametrize("call", range(4))
@@ -142,7 +142,7 @@ def test_disk_error_while_flushing_publishes_nothing(
     with pytest.raises(StoreError, match=f"cannot publish .*{EDGE}.*: {os.strerror(disk_error)}"):
         store.publish(EDGE, attempt, info={})
     assert not store.has(EDGE)
-    assert store.unpublished(EDGE) == []
+    assert store.unpublished(EDGE) == {}
     store.verify(WEIGHT)
 
 
@@ -156,7 +156,7 @@ def test_disk_error_while_linking_publishes_nothing(
     with pytest.raises(StoreError, match=errno.errorcode[disk_error]):
         store.publish(EDGE, attempt, info={})
     assert not store.has(EDGE)
-    assert store.unpublished(EDGE) == []
+    assert store.unpublished(EDGE) == {}
     store.verify(WEIGHT)
 
 
@@ -191,7 +191,7 @@ def test_really_full_disk_harms_nothing(small_disk: Path) -> None:
     with pytest.raises(StoreError, match=r"No space left on device \(ENOSPC\)"):
         store.publish(EDGE, attempt, info={})
     assert not store.has(EDGE)
-    assert store.unpublished(EDGE) == []
+    assert store.unpublished(EDGE) == {}
     store.verify(WEIGHT)
     attempt = store.new_attempt(EDGE)
     (attempt / "small").write_text("now there is space again")

@@ -44,7 +44,7 @@ def told(removed: Collection[Removed]) -> set[tuple[str, str]]:
 def test_unreferenced_artifact_goes_and_inputs_stay(chain: Store) -> None:
     removed = collect(chain)
     assert told(removed) == {("artifact", OTHER)}
-    assert removed[0].path == chain.folder(OTHER)
+    assert removed[0].where == str(chain.folder(OTHER))
     assert removed[0].size > 100
     assert list(chain.addresses()) == [ANCHOR, EDGE, EVALUATE]
     for address in chain.addresses():
@@ -84,7 +84,9 @@ def test_attempts_that_a_crash_left_go(chain: Store) -> None:
     part = chain.folder(EDGE) / f".{beside.name}.part"
     part.write_text("{")
     removed = collect(chain)
-    assert {item.path for item in removed if item.kind == "attempt"} == {orphan, beside, part}
+    assert {item.where for item in removed if item.kind == "attempt"} == {
+        str(p) for p in (orphan, beside, part)
+    }
     assert not chain.folder("weight/04").exists()
     chain.verify(EDGE)
 

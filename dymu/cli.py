@@ -9,7 +9,21 @@ import warnings
 
 import typer
 
-from dymu.commands import planning, questions, results, run, status, store, tools
+from dymu.commands import (
+    cluster,
+    logs,
+    planning,
+    questions,
+    results,
+    retry,
+    run,
+    search,
+    status,
+    stop,
+    store,
+    submit,
+    tools,
+)
 from dymu.commands.console import complain
 from dymu.errors import DymuError
 
@@ -23,9 +37,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (planning, run, status, results, questions, tools):
+for verbs in (planning, run, submit, status, logs, stop, retry, results, questions, tools):
     app.add_typer(verbs.app)
 app.add_typer(store.cache, name="cache")
+app.add_typer(cluster.app, name="cluster")
+app.add_typer(search.search, name="search")
 
 
 def main() -> None:

@@ -53,6 +53,12 @@ class ReportError(DymuError):
     exit_code = 4
 
 
+class NothingToDoError(DymuError):
+    """There is nothing of the kind that was to be run, stopped, repeated or shown."""
+
+    exit_code = 4
+
+
 class TrainingError(DymuError):
     """Training cannot go on, for instance because a loss is not finite."""
 

@@ -25,6 +25,7 @@ def test_error_is_caught_as_one_of_dymu_and_leads_to_an_exit_code(cls: type[Dymu
         ("BackendError", 3),
         ("TrackingError", 3),
         ("ReportError", 4),
+        ("NothingToDoError", 4),
         ("TrainingError", 1),
         ("FailedArmsError", 1),
     ],

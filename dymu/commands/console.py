@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,36 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
-from dymu.artifacts.store import Store, default_root
+from dymu.artifacts.location import open_store
+from dymu.artifacts.store import Store
+from dymu.errors import NothingToDoError
 
 
-def reading(store: Path | None) -> Store:
+def reading(store: str | None) -> Store:
     """The store that a flag or the environment names, to be read only."""
-    return Store(store or default_root(), read_only=True)
+    return open_store(store, read_only=True)
 
 
-def existing(store: Path | None) -> Store | None:
+def existing(store: str | None) -> Store | None:
     """The store if there is one; looking must not make one."""
-    root = store or default_root()
-    return Store(root, read_only=True) if root.exists() and any(root.iterdir()) else None
+    place = store or os.environ.get("DYMU_STORE") or ".dymu"
+    folder = Path(place)
+    if "://" not in place and not (folder.is_dir() and any(folder.iterdir())):
+        return None
+    return open_store(place, read_only=True)
+
+
+def only_study(store: Store) -> str:
+    """The study or question of a store that has just one.
+
+    Raises:
+        NothingToDoError: If it has none or several; names them.
+    """
+    names = [manifest.name for manifest in store.manifests()]
+    if len(names) != 1:
+        listed = ", ".join(names) or "none"
+        raise NothingToDoError(f"{store.location} has {len(names)} studies; name one of: {listed}.")
+    return names[0]
 
 
 def make_console() -> Console:

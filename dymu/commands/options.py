@@ -39,8 +39,22 @@ TargetText = Annotated[
     ),
 ]
 StoreDir = Annotated[
-    Path | None,
-    typer.Option("--store", metavar="DIR", help="Folder of results.  [default: $DYMU_STORE or .dymu]"),
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="PLACE",
+        help="Where results are: a folder, or s3://, gs:// or az:// with bucket and prefix.  "
+        "[default: $DYMU_STORE or .dymu]",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="URL",
+        help="Dashboard of a cluster (http://HEAD:8265).  "
+        "[default: $RAY_API_SERVER_ADDRESS, then $RAY_ADDRESS]",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Baseline = Annotated[

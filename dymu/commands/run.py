@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from dymu.artifacts.store import Store, default_root
+from dymu.artifacts.location import open_store
+from dymu.artifacts.store import Store
 from dymu.commands.console import complain, make_console, show_warnings
 from dymu.commands.options import (
     Arms,
@@ -25,10 +26,14 @@ from dymu.commands.options import (
     Workers,
 )
 from dymu.commands.planning import names_of, planned
+from dymu.commands.search import OptunaStorage, Trials, check_flags, run_search
 from dymu.errors import ReportError
 
 if TYPE_CHECKING:
     from dymu.artifacts.manifest import Manifest
+    from dymu.run.plan import Plan
+    from dymu.run.study import RunOptions
+    from dymu.run.studylog import StudyConsole
 
 app = typer.Typer()
 
@@ -45,6 +50,8 @@ def run(
     arm: Arms = None,
     seeds: Seeds = None,
     seed_list: SeedList = None,
+    trials: Trials = None,
+    optuna_storage: OptunaStorage = None,
     backend: Annotated[
         BackendName,
         typer.Option(help="Ray (a local cluster that the command starts and stops), or this process."),
@@ -83,18 +90,25 @@ def run(
     Exit codes: 0 all right, 1 some arms failed (the others finished), 2 bad input, 3 store, Ray or MLflow
     cannot be used, 4 records are missing, 130 interrupted.
     """
-    from dymu.run.estimate import estimate
     from dymu.run.place import Place
-    from dymu.run.provenance import code_version
+    from dymu.run.provenance import code_diff, code_version
     from dymu.run.resources import resource_table
-    from dymu.run.study import RunOptions, run_study
-    from dymu.run.views import plan_summary
+    from dymu.run.search.target import find_search, stages_of
+    from dymu.run.study import RunOptions
+    from dymu.run.studylog import study_log
     from dymu.stages.world import TRAINING_STAGES
 
-    opened = Store(store or default_root())
-    made = planned(opened, target, study, override, arm, seeds, seed_list)
-    console = make_console()
-    show_warnings(console)
+    opened = open_store(store)
+    folder = Path.cwd()
+    found = find_search(target, folder=folder, trials=trials)
+    made: Plan | None = None
+    wanted: tuple[int, ...] = ()
+    if found is None:
+        made = planned(opened, target, study, override, arm, seeds, seed_list)
+        names, stages = [each.name for each in made.targets], {step.stage for step in made.steps}
+    else:
+        wanted = check_flags(found, seeds=seeds, seed_list=seed_list, study=study, override=override, arm=arm)
+        names, stages = [found.name], stages_of(found, folder=folder)
     place = Place(
         data_root=data_root.absolute() if data_root is not None else None,
         device=device.value,
@@ -103,9 +117,9 @@ def run(
             workers=workers,
             threads=threads,
             trained=TRAINING_STAGES,
-            known={*TRAINING_STAGES, *(step.stage for step in made.steps)},
+            known={*TRAINING_STAGES, *stages},
         ),
-        code=code_version(Path.cwd()),
+        code=code_version(folder),
         capture_output=backend is BackendName.RAY,
     )
     options = RunOptions(
@@ -116,23 +130,48 @@ def run(
         tracking=not no_tracking,
         tracking_uri=tracking_uri,
     )
-    console.print(
-        f"{names_of(made)}: {plan_summary(made, estimate(made.missing, opened))}",
-        soft_wrap=True,
-        highlight=False,
-    )
+    with study_log(opened, names, make_console(), code_diff(folder)) as console:
+        show_warnings(console)
+        if found is not None:
+            code = run_search(
+                found,
+                opened,
+                options,
+                console,
+                text=target,
+                seeds=wanted,
+                storage=optuna_storage,
+                out=out,
+            )
+        else:
+            assert made is not None
+            code = _carry_out(made, opened, options, console, out)
+    raise typer.Exit(code)
+
+
+def _carry_out(
+    made: "Plan", store: Store, options: "RunOptions", console: "StudyConsole", out: Path | None
+) -> int:
+    """Run a plan and say what came of it; the exit code."""
+    from dymu.run.estimate import estimate
+    from dymu.run.study import run_study
+    from dymu.run.views import plan_summary
+
+    summary = plan_summary(made, estimate(made.missing, store))
+    console.print(f"{names_of(made)}: {summary}", soft_wrap=True, highlight=False)
     outcome = run_study(
-        made, opened, options, console, report=lambda manifest: report_of(manifest, opened, out, console)
+        made, store, options, console, report=lambda manifest: report_of(manifest, store, out, console)
     )
-    for use, failure in outcome.failures.items():
-        complain(f"arm {made.name_of(use)}, seed {use.seed}: {failure.text}")
-    if outcome.tracking_error:
-        complain(outcome.tracking_error)
+    errors = [f"arm {made.name_of(use)}, seed {use.seed}: {f.text}" for use, f in outcome.failures.items()]
+    for error in [*errors, outcome.tracking_error]:
+        if error:
+            complain(error)
+            console.note(f"Error: {error}")
     if outcome.interrupted:
         console.print("Interrupted. Checkpoints are kept; the same command goes on from there.")
     for url in outcome.urls:
         console.print(f"MLflow: {url}  (`dymu ui` serves the database of the store)", soft_wrap=True)
-    raise typer.Exit(outcome.exit_code)
+    return outcome.exit_code
 
 
 def report_of(manifest: "Manifest", store: Store, out: Path | None, console: Console) -> Sequence[Path]:

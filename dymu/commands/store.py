@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dymu.artifacts.store import Store
+from dymu.artifacts.location import open_store
 from dymu.commands.console import complain, listing_of, make_console, print_json, reading, size_text
 from dymu.commands.options import Json, StoreDir
 from dymu.errors import CorruptArtifactError
@@ -50,11 +50,11 @@ def cache_gc(
     """Remove artifacts that no study refers to, abandoned attempts and stale scratch."""
     from dymu.artifacts.gc import collect, remove_damaged
 
-    opened = Store(reading(store).root)
+    opened = open_store(reading(store).location)
     removed = remove_damaged(opened, dry_run=not yes) if corrupt else collect(opened, dry_run=not yes)
     if as_json:
         print_json(
-            [{"kind": r.kind, "address": r.address, "path": str(r.path), "bytes": r.size} for r in removed]
+            [{"kind": r.kind, "address": r.address, "path": r.where, "bytes": r.size} for r in removed]
         )
         return
     listing = listing_of("what", "address", "size")

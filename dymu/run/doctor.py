@@ -10,53 +10,38 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import torch
 
-from dymu.artifacts.store import Store
-from dymu.errors import DymuError
+from dymu.artifacts.location import open_store
+from dymu.errors import DymuError, StoreError
 from dymu.run.cluster.connect import ray_version
 from dymu.run.provenance import code_version
+from dymu.run.verdict import Check
 
 _LEAST_FREE_GIB = 1.0
 _GIB = 1024**3
 
 
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """What one look found.
-
-    Attributes:
-        name: What was looked at.
-        ok: Whether studies can run with it.
-        found: What was found, and what to do if that is not good.
-    """
-
-    name: str
-    ok: bool
-    found: str
-
-
-def examine(root: Path, *, tracking_uri: str | None, folder: Path) -> list[Check]:
+def examine(place: str, *, tracking_uri: str | None, folder: Path) -> list[Check]:
     """Look at everything that a run needs.
 
     Args:
-        root: Folder of the store.
+        place: Location of the store.
         tracking_uri: Where MLflow is; ``None`` for the database in the store.
         folder: Working directory.
     """
     looks: dict[str, Callable[[], str]] = {
         "python": lambda: f"{platform.python_version()} ({sys.executable})",
         "packages": _packages,
-        "store": lambda: _store(root),
-        "disk": lambda: _disk(root),
+        "store": lambda: _store(place),
+        "disk": lambda: _disk(place),
         "processor": _processor,
         "torch": _torch,
         "ray": lambda: f"{ray_version()} can be imported",
-        "mlflow": lambda: _tracking(root, tracking_uri),
+        "mlflow": lambda: _tracking(place, tracking_uri),
         "git": lambda: _git(folder),
     }
     return [_checked(name, look) for name, look in looks.items()]
@@ -80,20 +65,26 @@ def _packages() -> str:
     return ", ".join(found)
 
 
-def _store(root: Path) -> str:
-    existed = root.exists()
-    store = Store(root)
-    probe = store.root / f".probe-{uuid.uuid4().hex}"
-    probe.write_text("x", encoding="utf-8")
-    probe.unlink()
-    return f"{store.root} can be written" + ("" if existed else " (made just now)")
+def _store(place: str) -> str:
+    existed = "://" in place or Path(place).exists()
+    store = open_store(place)
+    probe = store.flag(f"probe/{uuid.uuid4().hex}")
+    probe.raise_()
+    seen = probe.raised()
+    probe.lower()
+    if not seen:
+        raise StoreError(f"what is written into {store.location} cannot be read back")
+    return f"{store.location} can be written" + ("" if existed else " (made just now)")
 
 
-def _disk(root: Path) -> str:
-    free = shutil.disk_usage(root if root.exists() else root.parent).free / _GIB
+def _disk(place: str) -> str:
+    # Of a bucket, the folder with its local copies.
+    folder = open_store(place).root if "://" in place else Path(place).absolute()
+    folder = folder if folder.exists() else folder.parent
+    free = shutil.disk_usage(folder).free / _GIB
     if free < _LEAST_FREE_GIB:
         raise OSError(f"{free:.1f} GiB free; `dymu cache gc` or another --store makes room")
-    return f"{free:.1f} GiB free"
+    return f"{free:.1f} GiB free at {folder}"
 
 
 def _processor() -> str:
@@ -110,7 +101,7 @@ def _torch() -> str:
     return f"{torch.__version__}, {torch.get_num_threads()} threads, GPUs: {', '.join(devices) or 'none'}"
 
 
-def _tracking(root: Path, uri: str | None) -> str:
+def _tracking(place: str, uri: str | None) -> str:
     if uri is not None and uri.startswith("http"):
         try:
             with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5):
@@ -119,7 +110,7 @@ def _tracking(root: Path, uri: str | None) -> str:
             raise OSError(f"the server at {uri} does not answer: {error}") from error
     if uri is not None:
         return f"{uri} is opened by the run that needs it"
-    database = Store(root).mlflow_dir / "mlflow.db"
+    database = open_store(place).mlflow_dir / "mlflow.db"
     if not database.exists():
         return f"{database} will be made by the first run"
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:

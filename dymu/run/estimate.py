@@ -20,16 +20,16 @@ class Sample(NamedTuple):
     """What one earlier artifact cost."""
 
     config: Mapping[str, Any]
-    cpu_s: float
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """CPU-seconds of the steps that must run.
+    """CPU-seconds of the steps that must run; on another device the seconds that it is in use.
 
     Attributes:
         cpu_s: Sum over the steps for which there is an estimate.
-        by_address: CPU-seconds of each of those steps.
+        by_address: Seconds of each of those steps.
         unknown: Stages without an estimate.
     """
 
@@ -37,12 +37,24 @@ class Estimate:
     by_address: Mapping[str, float]
     unknown: tuple[str, ...]
 
+    @property
+    def hours(self) -> float:
+        """The sum in hours."""
+        return self.cpu_s / 3600
 
-def estimate(steps: Iterable[Step], store: Store | None) -> Estimate:
-    """Median CPU-seconds of earlier artifacts with the same config, or else with the same class of config."""
+
+def estimate(steps: Iterable[Step], store: Store | None, *, device: str = "cpu") -> Estimate:
+    """Median seconds of earlier artifacts with the same config, or else with the same class of config.
+
+    Args:
+        steps: What is to run.
+        store: Where earlier artifacts are, if there are any.
+        device: Torch device. CPU-seconds are counted on the CPU; elsewhere the time from begin to end, of
+            artifacts that were made on such a device.
+    """
     listed = list(steps)
     stages = sorted({step.stage for step in listed})
-    samples = {stage: _samples(stage, store) if store is not None else [] for stage in stages}
+    samples = {stage: _samples(stage, store, device) if store is not None else [] for stage in stages}
     found = {step.address: _cost(step, samples[step.stage]) for step in listed}
     known = {address: cost for address, cost in found.items() if cost is not None}
     return Estimate(
@@ -52,14 +64,16 @@ def estimate(steps: Iterable[Step], store: Store | None) -> Estimate:
     )
 
 
-def _samples(stage: str, store: Store) -> list[Sample]:
+def _samples(stage: str, store: Store, device: str) -> list[Sample]:
+    key = "cpu_s" if device == "cpu" else "wall_s"
     found = []
     for address in itertools.islice(store.addresses(stage), _LOOKED_AT):
         try:
             folder = store.path(address)
             form = json.loads((folder / STEP).read_text(encoding="utf-8"))
-            cost = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))["cpu_s"]
-            found.append(Sample(config=form["config"], cpu_s=float(cost)))
+            told = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+            if device == "cpu" or str(told["device"]).partition(":")[0] == device:
+                found.append(Sample(config=form["config"], seconds=float(told[key])))
         except (StoreError, OSError, json.JSONDecodeError, KeyError):
             continue  # removed or damaged since it was listed: no basis for an estimate
     return found
@@ -69,5 +83,5 @@ def _cost(step: Step, samples: list[Sample]) -> float | None:
     config = step.form["config"]
     alike = [sample for sample in samples if sample.config.get(TYPE_KEY) == config.get(TYPE_KEY)]
     same = [sample for sample in alike if sample.config == config]
-    costs = [sample.cpu_s for sample in same or alike]
+    costs = [sample.seconds for sample in same or alike]
     return statistics.median(costs) if costs else None

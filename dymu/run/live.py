@@ -1,5 +1,6 @@
 """Which runs there are now: each holds a lease of the store, by which any machine sees that it lives."""
 
+import json
 import os
 import platform
 import time
@@ -7,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 
+from dymu.artifacts.files import write_whole
 from dymu.artifacts.store import Store
 from dymu.errors import StoreError
-from dymu.run.compute import write_json
 from dymu.run.work import read_json
 
 _STAGE = "run"
@@ -106,7 +107,7 @@ def _announced(store: Store, manifest: str) -> Iterator[None]:
             job=os.environ.get(_JOB, ""),
             started=time.time(),
         )
-        write_json(store.work_dir(address) / _NOTE, asdict(note))
+        write_whole(store.work_dir(address) / _NOTE, json.dumps(asdict(note)) + "\n")
         store.push_work(address)
         yield
     finally:

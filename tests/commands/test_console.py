@@ -29,9 +29,9 @@ def test_looking_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_store_is_the_one_named(tmp_path: Path) -> None:
     Store(tmp_path / "store")
-    found = existing(tmp_path / "store")
+    found = existing(str(tmp_path / "store"))
     assert found is not None
-    assert found.root == reading(tmp_path / "store").root == tmp_path / "store"
+    assert found.root == reading(str(tmp_path / "store")).root == tmp_path / "store"
 
 
 def test_an_error_goes_to_standard_error_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ def test_flags_of_one_name_are_one_flag_wherever_they_occur() -> None:
     meant: dict[str, set[str]] = {}
     for command in _commands():
         for parameter in inspect.signature(command).parameters.values():
-            if parameter.name in ("store", "as_json", "tracking_uri", "seeds", "seed_list", "override"):
+            if parameter.name in ("store", "tracking_uri", "seed_list", "override"):
                 meant.setdefault(parameter.name, set()).add(repr(parameter.annotation))
     assert {name for name, kinds in meant.items() if len(kinds) != 1} == set()
 

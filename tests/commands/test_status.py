@@ -5,8 +5,9 @@ Dymu = Callable[..., Any]
 
 
 def test_status_tells_every_stage(finished: Dymu) -> None:
-    form = finished("status", "--json").json
-    states = {(entry["arm"], entry["stage"]): entry["state"] for entry in form}
+    (study,) = finished("status", "--json").json["studies"]
+    states = {(entry["arm"], entry["stage"]): entry["state"] for entry in study["stages"]}
+    assert study["state"] == "failed"
     assert states["baseline", "evaluate"] == "done"
     assert states["broken", "weight"] == "failed"
     assert states["broken", "evaluate"] == "waiting"

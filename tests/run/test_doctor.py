@@ -17,7 +17,7 @@ def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def found(root: Path, *, tracking_uri: str | None = None) -> dict[str, Check]:
-    return {check.name: check for check in examine(root, tracking_uri=tracking_uri, folder=root.parent)}
+    return {check.name: check for check in examine(str(root), tracking_uri=tracking_uri, folder=root.parent)}
 
 
 def test_a_sound_machine_passes_every_check(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from dymu.run.plan import Plan
 Planner = Callable[..., Plan]
 
 
-def publish(store: Store, step: Step, cpu_s: float) -> None:
+def publish(store: Store, step: Step, cpu_s: float, **told: object) -> None:
     attempt = store.new_attempt(step.address)
     (attempt / "step.json").write_text(json.dumps(dict(step.form)))
-    (attempt / "provenance.json").write_text(json.dumps({"cpu_s": cpu_s}))
+    (attempt / "provenance.json").write_text(json.dumps({"cpu_s": cpu_s, **told}))
     store.publish(step.address, attempt, info={})
 
 
@@ -50,3 +50,16 @@ def test_damaged_history_is_no_history(planner: Planner, store: Store) -> None:
     publish(store, anchor, 4.0)
     (store.path(anchor.address) / "provenance.json").unlink()
     assert "anchor" in estimate(planner("toy_studies:ours").missing, store).unknown
+
+
+def test_a_device_costs_the_time_that_it_is_in_use(planner: Planner, store: Store) -> None:
+    anchor = planner("toy_studies:ours", seeds=(1,)).steps[0]
+    publish(store, anchor, 4.0, device="cuda", wall_s=1800.0)
+    found = estimate([planner("toy_studies:ours").steps[0]], store, device="cuda")
+    assert (found.cpu_s, found.hours) == (1800.0, 0.5)
+
+
+def test_what_ran_on_another_device_tells_nothing(planner: Planner, store: Store) -> None:
+    anchor = planner("toy_studies:ours", seeds=(1,)).steps[0]
+    publish(store, anchor, 4.0, device="cpu", wall_s=1800.0)
+    assert estimate([planner("toy_studies:ours").steps[0]], store, device="cuda").unknown == ("anchor",)

@@ -54,7 +54,8 @@ class ObjectStore(Store):
         self._works: dict[str, RemoteWork] = {}
         self._courier = Courier()
         self._claims: dict[tuple[str, str], float] = {}
-        self._looks: dict[str, tuple[float, Version | None]] = {}
+        self._looks: dict[str, tuple[float, Version | None]] = {}  # when, and which version was found
+        self._begun: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
         marker = bucket.read(MARKER, quick=True)
         if marker is not None:
             check_format(marker[0], self.location)
@@ -161,36 +162,49 @@ class ObjectStore(Store):
 
     # --- work in progress ------------------------------------------------------------------------------
 
+    def work_dir(self, address: str, *, make: bool = True) -> Path:
+        """Local scratch folder of a step; in a read-only store the one that :meth:`look_work` fills."""
+        return self._place("looks", address) if self.read_only else super().work_dir(address, make=make)
+
     def pull_work(self, address: str) -> None:
-        """Bring the work folder of a step here and be its writer; what it tells is sent from now on."""
-        self._must_write(f"work on {address}")
+        """Bring the work folder of a step here and be its writer; what it tells is sent from now on.
+
+        In a read-only store this brings what :meth:`look_work` brings.
+        """
+        if self.read_only:
+            self._look_again(address)
+            self.look_work(address)
+            return
         self._work(address).pull(self.work_dir(address))
         self._courier.begin(address, self._work(address), self.work_dir(address))
+        self._look_again(address)
 
     def push_work(self, address: str) -> None:
         """Send what has changed in the work folder of a step; nothing if another process has taken over."""
         self._must_write(f"work on {address}")
         self._work(address).push(self.work_dir(address))
+        self._look_again(address)
 
     def look_work(self, address: str) -> Path:
-        """Local folder with the texts of the work folder, at most a second old; no step works in it."""
+        """Local folder with the texts of the work folder, as of two seconds ago; no step works in it."""
         folder = self._place("looks", address)
         if address not in self._looks:  # what an earlier process has left is of no known age
             with disk_errors(folder, doing="remove"):
                 remove_path(folder)
         looked_at, known = self._looks.get(address, (float("-inf"), None))
-        if time.monotonic() - looked_at >= _LOOK_S:
-            version = RemoteWork(self._bucket, f"work/{address}").look(folder, known)
-            self._looks[address] = (time.monotonic(), version)
+        if time.monotonic() - looked_at >= _LOOK_S and (known is not None or address in self._works_begun()):
+            known = RemoteWork(self._bucket, f"work/{address}").look(folder, known)
+            looked_at = time.monotonic()
+        self._looks[address] = (looked_at, known)
         return folder
 
     def clear_work(self, address: str) -> int:
         """Remove the work folder of a step, here and in the bucket; bytes freed in the bucket."""
         self._must_write(f"clear the work of {address}")
         self._courier.end(address)
-        freed = self._bytes(f"work/{address}/")
-        self._work(address).clear()
+        freed = self._work(address).clear()
         self._works.pop(address, None)
+        self._look_again(address)
         super().clear_work(address)
         return freed
 
@@ -306,6 +320,20 @@ class ObjectStore(Store):
     def _work(self, address: str) -> RemoteWork:
         self._check_address(address)
         return self._works.setdefault(address, RemoteWork(self._bucket, f"work/{address}"))
+
+    def _works_begun(self) -> frozenset[str]:
+        """Steps with a work folder; one listing says of many that there is nothing to look at."""
+        listed_at, begun = self._begun
+        if time.monotonic() - listed_at >= _LOOK_S:
+            began = time.monotonic()
+            begun = frozenset(self.works())
+            self._begun = (began, begun)
+        return begun
+
+    def _look_again(self, address: str) -> None:
+        if address in self._looks:
+            self._looks[address] = (float("-inf"), self._looks[address][1])
+        self._begun = (float("-inf"), frozenset())
 
     def _below(self, part: str) -> Iterator[str]:
         seen = ("/".join(blob.key.split("/")[1:3]) for blob in self._bucket.list(f"{part}/"))

@@ -133,13 +133,15 @@ class RemoteWork:
                 return found.version
         return known
 
-    def clear(self) -> None:
-        """Remove the snapshot and all objects of it."""
+    def clear(self) -> int:
+        """Remove the snapshot and all objects of it; bytes freed."""
         with self._mutex:
             self._last, self._pulled, self._sent = None, False, {}
             self.superseded = True
-            self._bucket.remove([f"{self._key}/{WORK}"])
-            self._bucket.remove([blob.key for blob in self._bucket.list(f"{self._key}/")])
+            blobs = list(self._bucket.list(f"{self._key}/"))
+            self._bucket.remove([f"{self._key}/{WORK}"])  # first: what it lists is about to go
+            self._bucket.remove([blob.key for blob in blobs])
+            return sum(blob.size for blob in blobs)
 
     def _send(self, path: Path, files: Files) -> None:
         with disk_errors(path, doing="read"):

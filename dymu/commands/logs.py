@@ -149,8 +149,7 @@ def _new_text(
     from dymu.run.work import LOG
 
     for state in {state.address: state for state in states}.values():
-        store.pull_work(state.address)
-        path = store.work_dir(state.address, make=False) / LOG
+        path = store.look_work(state.address) / LOG
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:

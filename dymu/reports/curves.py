@@ -96,7 +96,7 @@ def _read(store: Store, address: str) -> list[Line]:
 
 
 def _folder(store: Store, address: str) -> Path:
-    return store.path(address) if store.has(address) else store.work_dir(address, make=False)
+    return store.path(address) if store.has(address) else store.look_work(address)
 
 
 def _draw(results: Results, found: Sequence[Curve]) -> Figure:

@@ -75,9 +75,7 @@ def live_runs(store: Store, manifests: Iterable[str] | None = None) -> list[Live
     slots = {address: name for name in names for address in _addresses(name)}
     found = []
     for address, holder in store.holders(slots).items():
-        with suppress(StoreError):
-            store.pull_work(address)
-        note = read_json(store.work_dir(address, make=False) / _NOTE)
+        note = read_json(store.look_work(address) / _NOTE)
         run = LiveRun(
             manifest=slots[address],
             host=holder.host,

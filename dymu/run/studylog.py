@@ -34,8 +34,7 @@ def study_address(study: str) -> str:
 def read_study_log(store: Store, study: str) -> str | None:
     """All that drivers of a study have said, the oldest first; ``None`` if none has ever run."""
     address = study_address(study)
-    store.pull_work(address)
-    path = store.work_dir(address, make=False) / LOG
+    path = store.look_work(address) / LOG
     with disk_errors(path, doing="read"):
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dymu.artifacts.location import open_store
 from dymu.artifacts.store import Store
 from dymu.run.estimate import estimate
 from dymu.run.plan import Plan, Use
@@ -46,7 +47,7 @@ class Watch:
         self.done: set[str] = set(plan.cached)
         self.told: dict[str, Progress] = {}
         self._queue = queue
-        self._store = Store(store.root, read_only=True)
+        self._store = open_store(store.location, read_only=True)
         self._chains = {chain.name: chain for chain in plan.chains}
         self._costs: dict[str, float] = {}
         self._costs_at = -1

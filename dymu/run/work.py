@@ -65,7 +65,7 @@ class Progress:
 
 def read_progress(store: Store, address: str) -> Progress:
     """How far a step is, by its own account."""
-    form = read_json(store.work_dir(address, make=False) / PROGRESS)
+    form = read_json(store.look_work(address) / PROGRESS)
     if not form:
         return Progress()
     return Progress(state=form["state"], step=form["step"], total=form["total"], rate=form["rate"])
@@ -73,7 +73,7 @@ def read_progress(store: Store, address: str) -> Progress:
 
 def read_failure(store: Store, address: str) -> Failure | None:
     """The error that the last attempt at a step left behind."""
-    folder = store.work_dir(address, make=False)
+    folder = store.look_work(address)
     form = read_json(folder / ERROR)
     if not form:
         return None

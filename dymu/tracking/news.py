@@ -149,7 +149,7 @@ class Newsroom:
     def _folder(self, address: str) -> tuple[Path, bool]:
         if self._store.has(address):
             return self._store.path(address), True
-        return self._store.work_dir(address, make=False), False
+        return self._store.look_work(address), False
 
     def _tail(self, folder: Path) -> Tail:
         return self._tails.setdefault(folder, Tail(folder / METRICS))

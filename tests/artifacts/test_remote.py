@@ -77,7 +77,6 @@ def test_read_only_store_changes_nothing(remote: ObjectStore, put_into: Any) -> 
         lambda: reading.remove(EDGE),
         lambda: reading.lease(EDGE).try_acquire(),
         lambda: reading.push_work(EDGE),
-        lambda: reading.pull_work(EDGE),
         lambda: reading.clear_work(EDGE),
         lambda: reading.set_aside(EDGE, "x"),
         lambda: reading.save_manifest(manifest()),
@@ -183,6 +182,40 @@ def test_looking_does_not_touch_the_folder_of_the_work(remote: ObjectStore) -> N
     (remote.work_dir(EDGE) / "checkpoint.pt").write_bytes(b"not sent yet")
     remote.look_work(EDGE)
     assert (remote.work_dir(EDGE) / "checkpoint.pt").read_bytes() == b"not sent yet"
+    remote.clear_work(EDGE)
+
+
+def test_store_to_read_sees_work_without_taking_it_over(remote: ObjectStore) -> None:
+    remote.pull_work(EDGE)
+    (remote.work_dir(EDGE) / "progress.json").write_text("1")
+    remote.push_work(EDGE)
+    reading = open_store(remote.location, read_only=True)
+    reading.pull_work(EDGE)
+    assert (reading.work_dir(EDGE, make=False) / "progress.json").read_text() == "1"
+    (remote.work_dir(EDGE) / "progress.json").write_text("22")
+    remote.push_work(EDGE)
+    reading.pull_work(EDGE)
+    assert (reading.work_dir(EDGE, make=False) / "progress.json").read_text() == "22"
+    remote.clear_work(EDGE)
+
+
+def test_many_steps_without_work_are_looked_at_by_one_listing(
+    remote: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote.pull_work(EDGE)
+    (remote.work_dir(EDGE) / "progress.json").write_text("1")
+    remote.push_work(EDGE)
+    reads: list[str] = []
+    real = Bucket.read
+
+    def read(self: Bucket, key: str, *, quick: bool = False) -> Any:
+        reads.append(key)
+        return real(self, key, quick=quick)
+
+    monkeypatch.setattr(Bucket, "read", read)
+    for number in range(500):
+        assert not list(remote.look_work(f"edge/{number:016x}").glob("*")) or number == 0xAA
+    assert reads == [f"work/{EDGE}/WORK.json"]
     remote.clear_work(EDGE)
 
 

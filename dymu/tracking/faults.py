@@ -76,6 +76,8 @@ def classified(error: BaseException, uri: str) -> BaseException:
 def _text(error: BaseException, uri: str) -> str:
     """The first line of a message, without what must not be read."""
     text = shown(str(error).strip().partition("\n")[0])
+    _, cause, why = text.rpartition("Caused by ")
+    text = why.rstrip(")") if cause else text  # the part before it says that MLflow was asked
     found = _WITH_SECRET.search(uri)
     for secret in {found.group(2), unquote(found.group(2))} - {""} if found else ():
         text = text.replace(secret, "***")

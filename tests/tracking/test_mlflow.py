@@ -2,6 +2,10 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from dymu.errors import TrackingError
+from dymu.errors import BackendError, TrackingError
+from dymu.run.jobs.postgres import find_programs
 from dymu.tracking.mlflow import Server, create_database
 from dymu.tracking.writer import StudyWriter
 from tests.tracking.fake_mlflow import FakeMlflow, Run, serving
+from tests.tracking.real_mlflow import RealPostgres, RealServer, real_server
 
 TABLE = "table.md"
 
@@ -335,3 +341,144 @@ def test_an_experiment_that_another_machine_creates_at_the_same_time_is_shared(
 def test_an_empty_database_writes_ahead(tmp_path: Path) -> None:
     create_database(tmp_path / "m.db")
     assert (tmp_path / "m.db").read_bytes()[18:20] == b"\x02\x02"  # SQLite's mark of that mode
+
+
+# --- a real server -----------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+
+
+def slowly_told(study: Any, uri: str, *, pause_s: float) -> subprocess.Popen[str]:
+    """Another process that tells a study and closes it."""
+    study.store.save_manifest(study.manifest)
+    words = [study.store.root, study.manifest.name, uri, pause_s]
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "tests" / "tracking" / "tell_slowly.py"), *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def check_all_told(study: Any, server: RealServer) -> None:
+    statuses = server.statuses("toy")
+    assert set(statuses.values()) == {"FINISHED"}
+    assert len(statuses) == len(study.arms) * (len(study.seeds) + 1) + 1
+    for arm in study.arms:
+        for seed in study.seeds:
+            assert server.steps("toy", f"{arm} s{seed}", "edge/loss") == [0, 1, 2]
+            assert server.files("toy", f"{arm} s{seed}") == ["config.json"]
+    assert server.twice("toy") == []
+
+
+@pytest.mark.slow
+def test_a_real_server_that_is_killed_and_comes_back_has_every_step_once(
+    study: Any, tmp_path: Path, clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    with real_server(tmp_path / "server") as server:
+        writer = StudyWriter(study.store, study.manifest, tracking_uri=server.uri)
+        spool = study.spool("baseline", 0)
+        spool.log(0, {"loss": 1.0, "temperature": 5.0})
+        writer.sync()
+        server.kill()
+        spool.log(1, {"loss": 0.5, "temperature": 4.0})
+        writer.sync()
+        study.publish_all()
+        clock[0] += 3
+        writer.sync()
+        assert writer.pending > 0
+        server.start()
+        clock[0] += 10
+        writer.sync()
+        writer.finish({})
+        check_all_told(study, server)
+        assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+
+
+@pytest.mark.slow
+def test_a_writer_that_is_killed_is_followed_by_one_that_tells_the_rest(study: Any, tmp_path: Path) -> None:
+    study.publish_all()
+    with real_server(tmp_path / "server") as server:
+        with slowly_told(study, server.uri, pause_s=0.5) as first:
+            assert first.stdout is not None
+            for _ in range(3):
+                assert first.stdout.readline() == "batch\n"
+            first.kill()
+        assert "RUNNING" in server.statuses("toy").values()
+        with slowly_told(study, server.uri, pause_s=0.0) as second:
+            assert second.wait(timeout=120) == 0
+        check_all_told(study, server)
+
+
+@pytest.mark.slow
+def test_of_two_processes_at_once_one_tells(study: Any, tmp_path: Path) -> None:
+    study.publish_all()
+    with real_server(tmp_path / "server") as server:
+        with slowly_told(study, server.uri, pause_s=0.2) as first:
+            assert first.stdout is not None
+            first.stdout.readline()
+            with slowly_told(study, server.uri, pause_s=0.0) as second:
+                output, _ = second.communicate(timeout=120)
+            assert (second.returncode, output) == (1, "")
+            first.communicate(timeout=120)
+        assert first.returncode == 0
+        check_all_told(study, server)
+
+
+@pytest.mark.slow
+def test_a_real_server_with_another_database_is_told_everything(study: Any, tmp_path: Path) -> None:
+    study.publish_all()
+    with real_server(tmp_path / "server") as server:
+        StudyWriter(study.store, study.manifest, tracking_uri=server.uri).finish({})
+        server.stop()
+        (tmp_path / "server" / "server.db").unlink()
+        server.start()
+        StudyWriter(study.store, study.manifest, tracking_uri=server.uri).finish({})
+        check_all_told(study, server)
+
+
+@pytest.mark.slow
+def test_a_real_server_that_knows_itself_under_another_name_refuses(study: Any, tmp_path: Path) -> None:
+    study.publish_all()
+    with real_server(tmp_path / "server", "--allowed-hosts", "mlflow.example.org") as server:
+        writer = StudyWriter(study.store, study.manifest, tracking_uri=server.uri)
+        with pytest.raises(TrackingError, match=f"--allowed-hosts 127.0.0.1:{server.port}"):
+            writer.sync()
+
+
+@pytest.mark.slow
+def test_a_server_on_postgresql_outlives_its_database(study: Any, clock: list[float]) -> None:
+    try:
+        find_programs()
+    except BackendError as missing:
+        pytest.skip(str(missing))
+    # As PostgreSQL runs as another user if this is root, the folder must be open.
+    with tempfile.TemporaryDirectory(prefix="dymu-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        database = RealPostgres(folder / "postgres")
+        database.start()
+        server = RealServer(folder, database.uri)
+        try:
+            server.start()
+            writer = StudyWriter(study.store, study.manifest, tracking_uri=server.uri)
+            study.spool("baseline", 0).log(0, {"loss": 1.0, "temperature": 5.0})
+            writer.sync()
+            study.publish_all()
+            database.stop()
+            writer.sync()
+            assert writer.pending > 0
+            database.start()
+            for _ in range(30):  # the server finds out in its own time
+                clock[0] += 130
+                writer.sync()
+                if not writer.pending:
+                    break
+                time.sleep(0.5)
+            writer.finish({})
+            check_all_told(study, server)
+            password = database.uri.split(":")[2].partition("@")[0]
+            assert password not in (folder / "mlflow.log").read_text()
+        finally:
+            server.stop()
+            database.stop()

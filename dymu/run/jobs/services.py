@@ -26,6 +26,7 @@ HOST = "127.0.0.1"
 _LOOK_S = 0.2
 _END_S = 20.0
 _LAST_LINES = 15
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 _PAST_S = 1.0  # clocks of processes are read with some rounding
 
 
@@ -124,6 +125,7 @@ def start(
         started = psutil.Process(process.pid).create_time()
     except (OSError, psutil.Error) as error:
         raise BackendError(f"{name} cannot be started with {words[0]}: {error}.") from error
+    _CHILDREN[process.pid] = process
     return Service(name=name, pid=process.pid, started=started, mark=mark, log=str(log), gentle=int(gentle))
 
 
@@ -209,9 +211,10 @@ def _kill_rest(service: Service) -> Iterator[int]:
 
 
 def _reap(pid: int) -> None:
-    """Take note of the end of a child, if the process is one of this process."""
-    with suppress(ChildProcessError, OSError):
-        os.waitpid(pid, os.WNOHANG)
+    """Take note of the end of a process, if this process started it."""
+    child = _CHILDREN.get(pid)
+    if child is not None and child.poll() is not None:
+        del _CHILDREN[pid]
 
 
 def _group(user: str) -> int:

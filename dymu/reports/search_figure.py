@@ -47,11 +47,11 @@ def front(result: SearchResult) -> Figure:
         rest = [trial for trial in complete if trial.number not in best]
         axes.scatter(*_points(rest, across, down), s=9, color=COLOURS[4], label="other trials")
         chosen = sorted((t for t in complete if t.number in best), key=lambda t: t.objectives[across])
-        style = "-" if len(result.goals) == 2 else ""
         axes.plot(
             *_points(chosen, across, down),
-            linestyle=style or "none",
-            drawstyle="default",
+            linestyle="-" if len(pairs) == 1 else "none",
+            # A corner, not a slope: between two trials nothing was attained.
+            drawstyle="steps-pre" if result.goals[across].maximize else "steps-post",
             marker="o",
             markersize=3.5,
             color=COLOURS[1],

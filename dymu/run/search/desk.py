@@ -92,6 +92,7 @@ class Desk:
                 "more concurrency, or stop it: the same command then goes on with its trials."
             )
         try:
+            store.pull_work(address_of(self.key))
             logging.getLogger("optuna").setLevel(logging.ERROR)  # one line a trial otherwise
             self._optuna = optuna
             goals = [objective.direction for objective in search.objectives]

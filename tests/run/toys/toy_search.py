@@ -53,6 +53,13 @@ failing = Search(
     trials=8,
     sampler=Sampler(kind="grid"),
 )
+hopeless = Search(
+    name="toy_search-hopeless",
+    baseline=_ours,
+    space=(Int(path="method.weight.fail_at", low=2, high=3),),
+    objectives=(HYPERVOLUME,),
+    trials=2,
+)
 typo = Search(
     name="toy_search-typo",
     baseline=_ours,

@@ -104,6 +104,24 @@ ResourceSettings = Annotated[
         help="What a stage takes: workers, cpus, gpus, memory, parts; as in edge.gpus=0.5. May be repeated.",
     ),
 ]
+CheckpointSeconds = Annotated[
+    float,
+    typer.Option(
+        "--checkpoint-seconds",
+        metavar="S",
+        min=0.0,
+        help="Least time between two checkpoints of a training: what a killed process loses at most.",
+    ),
+]
+CheckpointSteps = Annotated[
+    int | None,
+    typer.Option(
+        "--checkpoint-steps",
+        metavar="N",
+        min=1,
+        help="Write a checkpoint after N training steps even before that time.  [default: by time alone]",
+    ),
+]
 TrackingUri = Annotated[
     str | None,
     typer.Option(

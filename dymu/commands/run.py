@@ -14,6 +14,8 @@ from dymu.commands.options import (
     Arms,
     BackendName,
     Baseline,
+    CheckpointSeconds,
+    CheckpointSteps,
     Device,
     OutDir,
     Overrides,
@@ -76,6 +78,8 @@ def run(
     device: Annotated[
         Device, typer.Option(help="Where tensors live; with cuda each step takes a GPU.")
     ] = Device.CPU,
+    checkpoint_seconds: CheckpointSeconds = 10.0,
+    checkpoint_steps: CheckpointSteps = None,
     data_root: Annotated[
         Path | None,
         typer.Option(metavar="DIR", envvar="DYMU_DATA", help="Folder of data sets that are not generated."),
@@ -119,6 +123,8 @@ def run(
             trained=TRAINING_STAGES,
             known={*TRAINING_STAGES, *stages},
         ),
+        checkpoint_seconds=checkpoint_seconds,
+        checkpoint_steps=checkpoint_steps,
         code=code_version(folder),
         capture_output=backend is BackendName.RAY,
     )

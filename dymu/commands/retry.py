@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,10 +37,6 @@ def retry(
         typer.Argument(metavar="[NAME]", help="A study or question; by default the study there is."),
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="The arms and seeds that failed.")] = False,
-    baseline: Annotated[
-        str | None,
-        typer.Option("--study", metavar="TARGET", help="What the question was asked about, if not its own."),
-    ] = None,
     backend: Annotated[BackendName, typer.Option(help="Where to run without a cluster.")] = BackendName.RAY,
     address: Address = None,
     store: StoreDir = None,
@@ -60,7 +57,7 @@ def retry(
     states = [state for state in study_status(opened, [manifest]) if state.state == "failed"]
     if not states:
         raise NothingToDoError(f"no step of {manifest.name} has failed.")
-    asked = _asked(opened, manifest, states, baseline)
+    asked = _asked(opened, manifest, states)
     _forget(open_store(opened.location), states)
     console = make_console()
     for state in {state.address: state for state in states}.values():
@@ -73,16 +70,15 @@ def retry(
         run(backend=backend, address=ray, store=opened.location, **asked, **flags)
 
 
-def _asked(
-    store: "Store", manifest: "Manifest", states: "Sequence[StageStatus]", baseline: str | None
-) -> dict[str, Any]:
+def _asked(store: "Store", manifest: "Manifest", states: "Sequence[StageStatus]") -> dict[str, Any]:
     """The arms and seeds that failed, in words of `dymu run`."""
+    target, *more = shlex.split(manifest.target)
     arms = [arm for arm in manifest.arms if arm.name in {state.arm for state in states}]
     ad_hoc = {path: value for arm in arms for path, value in arm.ad_hoc.items()}
     seeds = sorted({state.seed for state in states})
     asked: dict[str, Any] = {
-        "target": manifest.target,
-        "study": baseline,
+        "target": target,
+        "study": more[1] if more[:1] == ["--study"] else None,
         "override": [f"{path}={json.dumps(value)}" for path, value in ad_hoc.items()] or None,
         "arm": [arm.name for arm in arms] if len(manifest.arms) > 1 else None,
         "seeds": None,
@@ -91,8 +87,7 @@ def _asked(
     found = [target.name for target in planned(store, **asked).targets]
     if manifest.name not in found:
         raise SpecError(
-            f"{manifest.target} is {', '.join(found)} now, not {manifest.name}. Name with --study what it "
-            "was asked about, or run it again as you did."
+            f"{manifest.target} is {', '.join(found)} now, not {manifest.name}. Run it again as you did."
         )
     return asked
 

@@ -17,6 +17,8 @@ from dymu.run.jobs.auth import use_known_token
 Found = TypeVar("Found")
 
 _KNOCK_S = 10.0
+FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 15.0
 _QUIET_S = 20.0  # so long without a word, and whoever follows a log looks whether the job still runs
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 
@@ -275,11 +277,11 @@ def patiently(act: Callable[[], Found], pause: Callable[[float], None], tries: i
     Raises:
         BackendError: Of the last try.
     """
-    wait = 1.0
+    wait = FIRST_WAIT_S
     for _ in range(tries - 1):
         try:
             return act()
         except BackendError:
             pause(wait)
-            wait = min(2 * wait, 15.0)
+            wait = min(2 * wait, _LONGEST_WAIT_S)
     return act()

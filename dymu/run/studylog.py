@@ -84,7 +84,7 @@ class StudyConsole(Console):
     """Prints where another console prints, and into files."""
 
     def __init__(self, shown: Console, kept: Sequence[Console]) -> None:
-        super().__init__(file=shown.file)
+        super().__init__(file=shown.file, force_terminal=shown.is_terminal)
         self._kept = kept
 
     def print(self, *objects: Any, **options: Any) -> None:

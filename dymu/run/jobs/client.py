@@ -1,6 +1,7 @@
 """Ray's job server, with the errors of dymu; the protocol lets tests and other schedulers stand in for it."""
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -135,6 +136,8 @@ class _Ray:
             _knock(address)
             from ray.job_submission import JobSubmissionClient
 
+            for name in ("dashboard_sdk", "job.sdk"):  # they tell of each upload and each closed connection
+                logging.getLogger(f"ray.dashboard.modules.{name}").setLevel(logging.WARNING)
             with _only(address):
                 self._client = JobSubmissionClient(address)
 
@@ -256,8 +259,9 @@ def _only(address: str) -> Iterator[None]:
 
 
 def _explain(address: str, error: Exception) -> str:
-    lines = (str(error).strip() or type(error).__name__).splitlines()
-    reason = lines[0][:500]
+    lines = (str(error).strip().rstrip(".").strip() or type(error).__name__).splitlines()
+    # The server sends its own traceback, of which the last line says what it is about.
+    reason = (lines[-1] if "Traceback" in lines[0] else lines[0])[:500]
     if type(error).__name__ == "AuthenticationError":
         return (
             f"the cluster at {address} refuses this token: {reason}. Set RAY_AUTH_MODE=token and "

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.cluster.toys.small_digits import STEPS
 PER_STUDY = 5
 CADENCE = 20  # training steps between checkpoints
 TARGET = "small_digits:ours"
+TWIN = "small_digits:twin"
 _SETTLE_S = 60.0
 
 
@@ -51,14 +53,15 @@ class Campaign:
         places: Where it lies.
         workers: W, the size of the worker groups; 0 trains in the process of the trial.
         options: Further words for ``dymu run``.
+        skew_s: By how much the clocks of the nodes are wrong.
     """
 
-    def __init__(self, places: Places, *, workers: int, options: Sequence[str] = ()) -> None:
+    def __init__(self, places: Places, *, workers: int, options: Sequence[str] = (), skew_s: int = 0) -> None:
         self.places = places
         self.reference: checks.Files = {}
         self.verdicts: list[Verdict] = []
-        self.cluster = Cluster(places, nodes=max(2, workers))
-        self._options = (*options, *((f"--workers={workers}",) if workers else ()))
+        self.cluster = Cluster(places, nodes=max(2, workers), skew_s=skew_s)
+        self._options = (f"--workers={workers}", f"--checkpoint-steps={CADENCE}", *options)
         self._server = TrackingServer(places)
 
     def start(self) -> None:
@@ -71,6 +74,20 @@ class Campaign:
         """End all that was started."""
         self.cluster.end()
         self._server.kill()
+
+    def twins(self) -> list[str]:
+        """Two commands at once for two studies that share all steps but the last two; what was wrong."""
+        first, second = self.course(), self.course()
+        second.name, second.log = f"{first.name}-twin", first.log.with_name(f"{first.name}-twin.log")
+        with ThreadPoolExecutor() as both:
+            begun = [self.begin(first), self.begin(second, TWIN)]
+            for going in [both.submit(each.go) for each in begun]:
+                going.result()
+        wrong = [*self.judge(first).problems, *self.judge(second, compare=False).problems]
+        for course in (first, second):
+            wrong += [f"{course.name} ended with {course.codes}"] if course.codes != [0] else []
+        wrong += [f"{a} was trained {len(n)} times" for a, n in first.attempts.items() if len(n) != 1]
+        return wrong
 
     def study(self, blows: Sequence[Blow] = ()) -> Verdict:
         """Run a study in a store of its own; the first is the reference."""
@@ -91,12 +108,12 @@ class Campaign:
         sabotage = Sabotage(self.cluster, self._server, course.store, course.disk)
         return Disturbed(self.places, course, sabotage, target=target, options=self._options, steps=STEPS)
 
-    def judge(self, course: Course) -> Verdict:
-        """Look at everything that a study has left."""
-        found = checks.contents(course.store)
+    def judge(self, course: Course, *, compare: bool = True) -> Verdict:
+        """Look at everything that a study has left; ``compare`` with the reference, too."""
+        found = checks.contents(course.store, course.name)
         if not self.verdicts:
             self.reference = found
-        wrong = checks.differences(found, self.reference)
+        wrong = checks.differences(found, self.reference) if compare else []
         self._server.wait()
         told = Told(self.places.tracking_uri, course.name)
         problems = [
@@ -195,7 +212,7 @@ def main(words: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that what was started ends
     folder = Path(tempfile.mkdtemp(prefix="dc-", dir="/tmp"))
     places = new_places(folder, gcs_patience_s=given.gcs_patience)
-    campaign = Campaign(places, workers=given.workers, options=given.option)
+    campaign = Campaign(places, workers=given.workers, options=given.option, skew_s=given.skew)
     blows = schedule(blows=given.kills, per_study=given.per_study, seed=given.seed, kinds=kinds)
     with ExitStack() as undo:
         if not given.keep:
@@ -225,6 +242,7 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
         "--targets", help=f"comma separated, of {', '.join((*KILLS, *DAMAGES))}; all kills by default"
     )
     parser.add_argument("--gcs-patience", type=int, default=15, help="seconds until a lost head is given up")
+    parser.add_argument("--skew", type=int, default=0, help="seconds by which the nodes' clocks are wrong")
     parser.add_argument("--json", type=Path, help="file for all that was found")
     parser.add_argument("--keep", action="store_true", help="keep the folder with stores and logs")
     parser.add_argument("option", nargs="*", help="further words for dymu run, behind --")

@@ -2,29 +2,39 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dymu.tracking.naming import metric_keys
-from tests.cluster.harness.tracking import Told, twice
+
+if TYPE_CHECKING:
+    from tests.cluster.harness.tracking import Told
 
 _ABOUT_THE_RUN = ("provenance.json",)  # how a result came about; all other files are the result
+_TIMES = "seconds/"  # metrics of the same kind
 
 Files = Mapping[str, Mapping[str, str]]
 """Address to file name to SHA-256."""
 
 
-def contents(store: Path) -> dict[str, dict[str, str]]:
-    """SHA-256 of every published file that is part of a result, computed from the bytes on the disk."""
+def contents(store: Path, manifest: str) -> dict[str, dict[str, str]]:
+    """SHA-256 of every file of a study that is part of its result, computed from the bytes on the disk."""
     return {
         address: {
-            path.relative_to(attempt).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            path.relative_to(attempt).as_posix(): contents_of(path)
             for path in sorted(attempt.rglob("*"))
             if path.is_file() and path.name not in _ABOUT_THE_RUN
         }
         for address, attempt in published(store).items()
+        if address in _listed(store, manifest)
     }
+
+
+def contents_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def published(store: Path) -> dict[str, Path]:
@@ -53,7 +63,7 @@ def checksums(store: Path) -> list[str]:
         listed = json.loads((attempt.parent / "DONE.json").read_text())["files"]
         for name, entry in listed.items():
             path = attempt / name
-            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+            if not path.is_file() or contents_of(path) != entry["sha256"]:
                 wrong.append(f"{address}: {name} is not what was published")
     return wrong
 
@@ -78,7 +88,7 @@ def repetitions(attempts: Mapping[str, list[dict[str, Any]]], cadence: int) -> l
     ]
 
 
-def tracking(told: Told, store: Path, manifest: str) -> list[str]:
+def tracking(told: "Told", store: Path, manifest: str) -> list[str]:
     """Compare MLflow with the metrics files and records of a store: each value exactly once, runs closed."""
     wrong = [f"the run {name} is still RUNNING" for name in told.open_runs()]
     arms = json.loads((store / "manifests" / f"{manifest}.json").read_text())["arms"]
@@ -89,7 +99,7 @@ def tracking(told: Told, store: Path, manifest: str) -> list[str]:
                 wrong.append(f"the run of {arm['name']} s{seed} is {run.info.status}")
             history = told.history(run)
             wrong += twice(history)
-            wrong += _compare(history, expected_history(store, steps))
+            wrong += compared(history, expected_history(store, steps))
     return wrong
 
 
@@ -111,11 +121,28 @@ def expected_history(store: Path, steps: Mapping[str, str]) -> dict[str, list[tu
     return history
 
 
-def _compare(
+def twice(history: Mapping[str, list[tuple[int, float]]]) -> list[str]:
+    """Steps that a metric has more than once."""
+    return [
+        f"{name} has step {step} {count} times"
+        for name, entries in history.items()
+        for step, count in Counter(step for step, _ in entries).items()
+        if count > 1
+    ]
+
+
+def _listed(store: Path, manifest: str) -> set[str]:
+    form = json.loads((store / "manifests" / f"{manifest}.json").read_text())
+    return {address for arm in form["arms"] for steps in arm["steps"].values() for address in steps.values()}
+
+
+def compared(
     found: Mapping[str, list[tuple[int, float]]], expected: Mapping[str, list[tuple[int, float]]]
 ) -> list[str]:
+    """Differences between the metrics that MLflow has and those that it should have."""
     wrong = [f"MLflow has no {name}" for name in sorted(expected.keys() - found.keys())]
-    wrong += [f"MLflow has {name}, which nobody logged" for name in sorted(found.keys() - expected.keys())]
+    unknown = [name for name in sorted(found.keys() - expected.keys()) if not name.startswith(_TIMES)]
+    wrong += [f"MLflow has {name}, which nobody logged" for name in unknown]
     for name in sorted(found.keys() & expected.keys()):
         if dict(found[name]) != dict(expected[name]):
             lost = sorted({step for step, _ in expected[name]} - {step for step, _ in found[name]})

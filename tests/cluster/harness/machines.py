@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -64,14 +65,16 @@ class Cluster:
         places: Where it lies.
         nodes: How many beside the head.
         cpus: Of each node.
+        skew_s: By how much the clocks of the nodes are wrong, in turn ahead and behind; the head's is right.
     """
 
-    def __init__(self, places: Places, *, nodes: int, cpus: int = 1) -> None:
+    def __init__(self, places: Places, *, nodes: int, cpus: int = 1, skew_s: int = 0) -> None:
         self.places = places
         self.nodes: list[Node] = []
         self.gone: list[Node] = []
         self._wanted = nodes
         self._cpus = cpus
+        self._skew_s = skew_s
         self._count = 0
 
     def start(self) -> None:
@@ -90,11 +93,11 @@ class Cluster:
         for node in [self.add(wait=False) for _ in range(self._wanted)]:
             self._wait(node)
 
-    def add(self, *, wait: bool = True, more: Mapping[str, str] | None = None) -> Node:
-        """One more node; ``more`` is added to its environment."""
-        node = self._start(
-            "node", f"--address={self.places.ray_address}", f"--num-cpus={self._cpus}", more=more
-        )
+    def add(self, *, wait: bool = True) -> Node:
+        """One more node."""
+        more = _wrong_clock(self._skew_s * (-1) ** self._count) if self._skew_s else {}
+        options = (f"--address={self.places.ray_address}", f"--num-cpus={self._cpus}")
+        node = self._start("node", *options, more=more)
         if wait:
             self._wait(node)
         return node
@@ -184,3 +187,10 @@ class Cluster:
     def _retire(self, node: Node) -> None:
         self.nodes.remove(node)
         self.gone.append(node)
+
+
+def _wrong_clock(seconds: int) -> dict[str, str]:
+    """Environment in which processes see a wrong time of day; clocks that only run forward are left alone."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    assert found, "a wrong clock needs libfaketime (on Debian the package of that name)"
+    return {"LD_PRELOAD": str(found[0]), "FAKETIME": f"{seconds:+d}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}

@@ -15,7 +15,12 @@ from pathlib import Path
 import psutil
 
 # Not work: what a node keeps ready, and what looks after it.
-_RESIDENT = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
+_RESIDENT = (
+    "ray::IDLE",
+    "ray::DashboardAgent",
+    "ray::RuntimeEnvAgent",
+    "ray::_AutoscalingCoordinatorActor",  # detached: Ray Train starts it once in a cluster's life
+)
 _LOOK_S = 0.2
 
 
@@ -84,7 +89,7 @@ def kill(process: psutil.Process) -> None:
 def title(process: psutil.Process) -> str:
     """What ``ps`` shows: ``ray::...`` for a worker at work."""
     try:
-        return " ".join(process.cmdline())
+        return " ".join(process.cmdline()).strip()
     except psutil.Error:
         return ""
 

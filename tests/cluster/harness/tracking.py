@@ -3,7 +3,6 @@
 import sys
 import urllib.error
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -97,13 +96,3 @@ class Told:
 
     def _values(self, run_id: str, metric: str) -> Iterator[tuple[int, float]]:
         return ((entry.step, entry.value) for entry in self._client.get_metric_history(run_id, metric))
-
-
-def twice(history: dict[str, list[tuple[int, float]]]) -> list[str]:
-    """Steps that a metric has more than once."""
-    return [
-        f"{name} has step {step} {count} times"
-        for name, entries in history.items()
-        for step, count in Counter(step for step, _ in entries).items()
-        if count > 1
-    ]

@@ -145,8 +145,9 @@ class SearchTracking:
         self._enabled = enabled
         self._server: MlflowServer | None = None
         self._tellers: dict[str, SearchTeller] = {}
-        self._told: dict[str, tuple[int, int]] = {}
+        self._told: dict[str, int] = {}  # key of a search to its answered trials
         self._retry_at = 0.0
+        self._complained = False
         self.error = ""
         self.urls: tuple[str, ...] = ()
 
@@ -156,9 +157,10 @@ class SearchTracking:
             return
         for result in results:
             answered = sum(trial.state != "running" for trial in result.trials)
-            if self._told.get(result.key) != (answered, len(result.trials)):
-                self._deliver(result, partial(SearchTeller.tell, result=result))
-                self._told[result.key] = (answered, len(result.trials))
+            if self._told.get(result.key) != answered and self._deliver(
+                result, partial(SearchTeller.tell, result=result)
+            ):
+                self._told[result.key] = answered
 
     def finish(self, results: Sequence[SearchResult], files: Mapping[str, Sequence[Path]]) -> None:
         """Tell the rest and close the runs.
@@ -171,9 +173,10 @@ class SearchTracking:
             digests = {path: _sha256(path) for path in files.get(result.key, ())}
             self._deliver(result, partial(SearchTeller.close, result=result, files=digests))
 
-    def _deliver(self, result: SearchResult, act: Callable[[SearchTeller], None]) -> None:
+    def _deliver(self, result: SearchResult, act: Callable[[SearchTeller], None]) -> bool:
+        """Tell something; whether it arrived."""
         if not self._enabled or self.error:
-            return
+            return False
         try:
             teller = self._tellers.get(result.key) or self._connect(result)
             act(teller)
@@ -182,12 +185,21 @@ class SearchTracking:
             self._told.pop(result.key, None)
             reason = classified(error, self._uri)
             if isinstance(reason, Unavailable):
-                LOG.warning("MLflow at %s cannot be told now (%s).", shown(self._uri), reason)
+                if not self._complained:
+                    LOG.warning(
+                        "MLflow at %s cannot be told now (%s). The search goes on; it is told later.",
+                        shown(self._uri),
+                        reason,
+                    )
+                self._complained = True
                 self._retry_at = time.monotonic() + _WAIT_S
             elif isinstance(reason, TrackingError):
                 self.error = str(reason)
             else:
                 raise
+            return False
+        self._complained = False
+        return True
 
     def _connect(self, result: SearchResult) -> SearchTeller:
         if self._server is None:

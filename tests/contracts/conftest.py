@@ -11,17 +11,19 @@ from types import ModuleType
 import pytest
 
 from dymu.spec.ablation import Question
+from dymu.spec.search import ArmSearch, Search
 from dymu.spec.study import Study
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test one case per dataset, method, metric, study or question that exists."""
+    """Give a test one case per dataset, method, metric, study, question or search that exists."""
     sources: dict[str, Callable[[], Mapping[str, object]]] = {
         "dataset_class": lambda: config_classes("dymu.data", having="load"),
         "method_class": lambda: config_classes("dymu.methods", having="evaluation"),
         "metric_module": lambda: {module.__name__: module for module in modules("dymu.metrics")},
         "study_entry": studies,
         "question_entry": questions,
+        "search_entry": searches,
     }
     for name, find in sources.items():
         if name in metafunc.fixturenames:
@@ -65,6 +67,16 @@ def questions() -> dict[str, tuple[str, Question]]:
         module.__name__: (module.__name__, module.QUESTION)
         for module in modules("ablations")
         if not module.__name__.rpartition(".")[2].startswith("_")
+    }
+
+
+def searches() -> dict[str, tuple[str, str, Search | ArmSearch]]:
+    """Module name, attribute and value of every search."""
+    return {
+        f"{module.__name__}:{name}": (module.__name__, name, value)
+        for module in modules("studies")
+        for name, value in vars(module).items()
+        if isinstance(value, Search | ArmSearch)
     }
 
 

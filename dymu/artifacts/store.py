@@ -73,11 +73,6 @@ def flag_name(name: str) -> str:
     return name
 
 
-def default_root() -> Path:
-    """``$DYMU_STORE``, or ``.dymu`` in the working directory."""
-    return Path(os.environ.get("DYMU_STORE") or ".dymu").absolute()
-
-
 class Store:
     """Artifacts by address. Holds no state but its folder, so it can travel to another process.
 

@@ -2,9 +2,7 @@
 
 import json
 import logging
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +10,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
-from dymu.artifacts.location import open_store
+from dymu.artifacts.location import find_store, open_store
 from dymu.artifacts.store import Store
 from dymu.errors import NothingToDoError
 
@@ -24,11 +22,7 @@ def reading(store: str | None) -> Store:
 
 def existing(store: str | None) -> Store | None:
     """The store if there is one; looking must not make one."""
-    place = store or os.environ.get("DYMU_STORE") or ".dymu"
-    folder = Path(place)
-    if "://" not in place and not (folder.is_dir() and any(folder.iterdir())):
-        return None
-    return open_store(place, read_only=True)
+    return find_store(store)
 
 
 def only_study(store: Store) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from dymu.artifacts.done import DONE
 from dymu.artifacts.manifest import Manifest, ManifestArm
-from dymu.artifacts.store import Store, default_root
+from dymu.artifacts.store import Store
 from dymu.errors import SpecError, StoreError
 
 EDGE = "edge/00000000000000aa"
@@ -29,17 +30,6 @@ def manifest_of(name: str, *seeds: int) -> Manifest:
 
 
 # --- opening ------------------------------------------------------------------------------------------
-
-
-def test_default_root_is_the_environments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DYMU_STORE", str(tmp_path / "elsewhere"))
-    assert default_root() == tmp_path / "elsewhere"
-
-
-def test_default_root_lies_in_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("DYMU_STORE", raising=False)
-    monkeypatch.chdir(tmp_path)
-    assert default_root() == tmp_path / ".dymu"
 
 
 def test_relative_root_does_not_follow_the_working_directory(
@@ -352,3 +342,62 @@ def test_thousand_artifacts_are_found_fast(memory_path: Path, monkeypatch: pytes
 
     assert median_seconds(store.has) < 1e-3
     assert median_seconds(store.path) < 1e-3
+
+
+def remount(disk: Path, mode: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{mode}", str(disk)], check=True)
+
+
+def test_disk_that_becomes_read_only_is_told_and_harms_nothing(small_disk: Path, put_into: Any) -> None:
+    store = Store(small_disk / "store")
+    put_into(store, EDGE)
+    attempt = store.new_attempt(WEIGHT)
+    (attempt / "a").write_text("a")
+    lease = store.lease(WEIGHT)
+    assert lease.try_acquire()
+    remount(small_disk, "ro")
+    try:
+        for change in (
+            lambda: store.publish(WEIGHT, attempt, info={}),
+            lambda: store.lease(EDGE).try_acquire(),
+            lambda: store.remove(EDGE),
+            lambda: store.flag("stop/1").raise_(),
+        ):
+            with pytest.raises(StoreError, match=r"Read-only file system \(EROFS\). A run needs a folder"):
+                change()
+        with pytest.raises(StoreError, match=r"cannot be written. Choose a folder"):
+            Store(store.root)
+        lease.beat()
+        assert not lease.lost
+        reading = Store(store.root, read_only=True)
+        reading.verify(EDGE)
+        assert not reading.has(WEIGHT)
+        assert set(reading.holders([EDGE, WEIGHT])) == {WEIGHT}
+    finally:
+        remount(small_disk, "rw")
+    lease.beat()
+    assert not lease.lost
+    assert store.publish(WEIGHT, attempt, info={}) == attempt
+    lease.release()
+    store.verify(WEIGHT)
+
+
+def test_lease_on_a_full_disk_is_refused_or_kept_and_lost_by_nobody(small_disk: Path) -> None:
+    store = Store(small_disk / "store")
+    lease = store.lease(WEIGHT)
+    assert lease.try_acquire()
+    filler = small_disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    lease.beat()
+    assert not lease.lost
+    assert store.claimed_by(WEIGHT, lease.token)
+    with pytest.raises(StoreError, match=r"No space left on device \(ENOSPC\). Free some space"):
+        store.lease(EDGE).try_acquire()
+    filler.unlink()
+    lease.beat()
+    assert not lease.lost
+    lease.release()
+    with store.lease(EDGE) as other:
+        assert other.held

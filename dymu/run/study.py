@@ -122,17 +122,17 @@ def run_study(
     tracking = Tracking(store, known if options.tracking else [], options)
     queue = ChainQueue(plan)
     interrupted = False
-    if plan.chains:
-        names = [manifest.name for manifest in manifests]
-        with stop_on_request(store, names) as stop, announce(store, names):
+    names = [manifest.name for manifest in manifests]
+    with stop_on_request(store, names) as stop, announce(store, names):  # MLflow's runs are closed within
+        if plan.chains:
             try:
                 interrupted = _execute(plan, queue, store, options, console, stop=stop, tracking=tracking)
             except DymuError:
                 tracking.finish(queue.failures, {})
                 raise
-    artifacts = {} if interrupted else {manifest.name: report(manifest) for manifest in known}
-    failures = queue.failures
-    tracking.finish(failures, artifacts)
+        artifacts = {} if interrupted else {manifest.name: report(manifest) for manifest in known}
+        failures = queue.failures
+        tracking.finish(failures, artifacts)
     return Outcome(
         failures=failures,
         interrupted=interrupted,

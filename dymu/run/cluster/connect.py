@@ -4,9 +4,11 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -61,7 +63,8 @@ def connected(address: str | None, logs: Path) -> Iterator[Path]:
             warnings.simplefilter("ignore")
             import ray
 
-            _connect(ray, address, scratch)
+            with _handlers_kept():
+                _connect(ray, address, scratch)
             logging.getLogger("ray").setLevel(logging.CRITICAL)  # errors are told by the steps themselves
             quiet.callback(ray.shutdown)
             yield scratch
@@ -111,6 +114,18 @@ def _connect(ray: Any, address: str | None, scratch: Path) -> None:
             raise BackendError(f"Ray at {address} cannot be used: {reason}. {advice}") from error
         advice = f"Its logs are below {scratch}; `--backend local` does without Ray."
         raise BackendError(f"Ray on this machine cannot be used: {reason}. {advice}") from error
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Ray installs a handler that ends the driver at once on SIGTERM; take it away again."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _knock(address: str) -> None:

@@ -113,14 +113,27 @@ def read_record(folder: Path) -> Record:
     """
     path = folder / RECORD
     try:
-        form = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} is not a readable record: {error}. Run `dymu cache verify`.") from error
+    return loads_record(content, where=str(path))
+
+
+def loads_record(content: bytes, *, where: str) -> Record:
+    """Parse a record.
+
+    Raises:
+        StoreError: If the record was written by a newer dymu or is not a record.
+    """
+    try:
+        form = json.loads(content)
         written = form.pop("format")
         if written == RECORD_FORMAT:
             return _record(form)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{path} is not a readable record: {error}. Run `dymu cache verify`.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{where} is not a readable record: {error}. Run `dymu cache verify`.") from error
     raise StoreError(
-        f"{path} has record format {written}; this dymu reads format {RECORD_FORMAT}. "
+        f"{where} has record format {written}; this dymu reads format {RECORD_FORMAT}. "
         "Install the dymu that wrote it."
     )
 

@@ -2,6 +2,7 @@
 
 import _thread
 import logging
+import os
 import signal
 import threading
 import time
@@ -22,6 +23,7 @@ from dymu.artifacts.store import Store
 from dymu.errors import BackendError, DymuError, StoreError, TrackingError
 from dymu.run.background import Background
 from dymu.run.cluster.run import ClusterOptions, run_cluster
+from dymu.run.facts import driver_facts
 from dymu.run.live import announce, drain_flag, stop_now_flag
 from dymu.run.local import run_local
 from dymu.run.place import Place
@@ -149,7 +151,12 @@ class Tracking:
     """
 
     def __init__(self, store: Store, manifests: Sequence[Manifest], options: RunOptions) -> None:
-        self._writers = [StudyWriter(store, m, tracking_uri=options.tracking_uri) for m in manifests]
+        facts = driver_facts(
+            backend=options.backend, address=options.address, code=options.place.code, environment=os.environ
+        )
+        self._writers = [
+            StudyWriter(store, m, tracking_uri=options.tracking_uri, facts=facts) for m in manifests
+        ]
         self.error = ""
 
     @property

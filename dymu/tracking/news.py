@@ -1,20 +1,20 @@
 """What a store knows about a study that its tracking server was not told yet. No server is involved here."""
 
+import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from dymu.artifacts.manifest import Manifest
-from dymu.artifacts.record import PROVENANCE, Record, read_record
+from dymu.artifacts.record import PROVENANCE, RECORD, Record, loads_record
 from dymu.artifacts.store import STEP, Store
-from dymu.errors import StoreError
+from dymu.errors import CorruptArtifactError, StoreError
 from dymu.tracking.cursor import Cursor, RunCursor
 from dymu.tracking.naming import flat_params
 from dymu.tracking.spool import METRICS
-from dymu.tracking.tail import Line, Tail
+from dymu.tracking.tail import Line, Tail, parse_lines
 
 LOG = logging.getLogger(__name__)
 
@@ -88,22 +88,21 @@ class Newsroom:
     def __init__(self, store: Store, cells: list[Cell]) -> None:
         self._store = store
         self._cells = cells
-        self._tails: dict[Path, Tail] = {}
+        self._tails: dict[str, Tail] = {}
         self._complained: set[str] = set()
 
     def collect(self, cursor: Cursor) -> list[News]:
-        """The news of all cells; lines are handed out once, see :meth:`forget`.
+        """The news of all cells; lines of a step that runs are handed out once, see :meth:`forget`.
 
         What an evaluation logs is what its record says, so its lines are left out.
         """
         open_cells = [cell for cell in self._cells if not self._finished(cursor.runs.get(cell.key))]
         # Results first: where one exists, all that it was made from is then seen as published, too.
-        folders = {cell.steps[EVALUATE]: self._folder(cell.steps[EVALUATE]) for cell in open_cells}
-        lines: dict[str, list[Line]] = {}
+        look = _Look(self._store, self._tails, [cell.steps[EVALUATE] for cell in open_cells])
         found = []
         for cell in open_cells:
             try:
-                news = self._of_cell(cell, cursor.runs.get(cell.key), folders, lines)
+                news = self._of_cell(cell, cursor.runs.get(cell.key), look)
             except (StoreError, ValueError, KeyError) as error:
                 self._damaged(cell, error)
             else:
@@ -111,24 +110,34 @@ class Newsroom:
                     found.append(news)
         return found
 
-    def _of_cell(
-        self,
-        cell: Cell,
-        run: RunCursor | None,
-        folders: dict[str, tuple[Path, bool]],
-        lines: dict[str, list[Line]],
-    ) -> News:
+    def forget(self) -> None:
+        """Hand out all lines again: what was handed out did not arrive."""
+        self._tails.clear()
+
+    @staticmethod
+    def _finished(run: RunCursor | None) -> bool:
+        return run is not None and run.status == "FINISHED"
+
+    def _of_cell(self, cell: Cell, run: RunCursor | None, look: "_Look") -> News:
         news = News(cell=cell)
         for stage, address in cell.steps.items():
             if run is not None and stage in run.complete:
                 continue
-            if address not in folders:
-                folders[address] = self._folder(address)
-            if address not in lines:
-                lines[address] = [] if stage == EVALUATE else self._tail(folders[address][0]).read()
-            self._look(news, stage, folders[address], lines[address], run)
-        if news.record is not None:
-            news.provenance = self._provenance(cell)
+            told = run.told.get(stage, NOTHING_TOLD) if run else NOTHING_TOLD
+            lines = [] if stage == EVALUATE else [line for line in look.lines(address) if line[0] > told]
+            if lines:
+                news.lines[stage] = lines
+            if run is None or stage not in run.params:
+                form = look.form(address, STEP)
+                if form is not None:
+                    news.params[stage] = flat_params(form["config"], stage)
+            if look.published(address):
+                news.complete.append(stage)
+        if EVALUATE in news.complete:
+            evaluation = cell.steps[EVALUATE]
+            news.record = loads_record(look.content(evaluation, RECORD) or b"", where=evaluation)
+            forms = {stage: look.form(address, PROVENANCE) for stage, address in cell.steps.items()}
+            news.provenance = {stage: form for stage, form in forms.items() if form is not None}
         return news
 
     def _damaged(self, cell: Cell, error: Exception) -> None:
@@ -138,42 +147,54 @@ class Newsroom:
             LOG.warning("MLflow is not told about arm %s, seed %d, yet: %s", cell.arm, cell.seed, error)
         self.forget()
 
-    @staticmethod
-    def _finished(run: RunCursor | None) -> bool:
-        return run is not None and run.status == "FINISHED"
 
-    def forget(self) -> None:
-        """Hand out all lines again: what was handed out did not arrive."""
-        self._tails.clear()
+class _Look:
+    """What the steps of a study have told, each asked once."""
 
-    def _folder(self, address: str) -> tuple[Path, bool]:
-        if self._store.has(address):
-            return self._store.path(address), True
-        return self._store.look_work(address), False
+    def __init__(self, store: Store, tails: dict[str, Tail], first: Iterable[str]) -> None:
+        self._store = store
+        self._tails = tails
+        self._published = {address: store.has(address) for address in first}
+        self._lines: dict[str, list[Line]] = {}
+        self._forms: dict[tuple[str, str], Mapping[str, Any] | None] = {}
 
-    def _tail(self, folder: Path) -> Tail:
-        return self._tails.setdefault(folder, Tail(folder / METRICS))
+    def published(self, address: str) -> bool:
+        """Whether a step is done."""
+        if address not in self._published:
+            self._published[address] = self._store.has(address)
+        return self._published[address]
 
-    def _look(
-        self, news: News, stage: str, place: tuple[Path, bool], lines: list[Line], run: RunCursor | None
-    ) -> None:
-        folder, published = place
-        told = run.told.get(stage, NOTHING_TOLD) if run else NOTHING_TOLD
-        fresh = [line for line in lines if line[0] > told]
-        if fresh:
-            news.lines[stage] = fresh
-        if (run is None or stage not in run.params) and (folder / STEP).exists():
-            form = json.loads((folder / STEP).read_text(encoding="utf-8"))
-            news.params[stage] = flat_params(form["config"], stage)
-        if published:
-            news.complete.append(stage)
-            if stage == EVALUATE:
-                news.record = read_record(folder)
+    def lines(self, address: str) -> list[Line]:
+        """All metrics lines of a published step; of another those that were not handed out yet."""
+        if address not in self._lines:
+            if self.published(address):
+                content = self.content(address, METRICS)
+                self._lines[address] = [] if content is None else parse_lines(content, where=address)
+            else:
+                file = self._store.look_work(address) / METRICS
+                self._lines[address] = self._tails.setdefault(address, Tail(file)).read()
+        return self._lines[address]
 
-    def _provenance(self, cell: Cell) -> dict[str, Mapping[str, Any]]:
-        found = {}
-        for stage, address in cell.steps.items():
-            file = self._folder(address)[0] / PROVENANCE
-            if file.exists():
-                found[stage] = json.loads(file.read_text(encoding="utf-8"))
-        return found
+    def form(self, address: str, name: str) -> Mapping[str, Any] | None:
+        """A JSON file of a step, if it has it."""
+        if (address, name) not in self._forms:
+            content = self.content(address, name)
+            self._forms[address, name] = None if content is None else json.loads(content)
+        return self._forms[address, name]
+
+    def content(self, address: str, name: str) -> bytes | None:
+        """A file of a step, if it has it; only what is asked for is brought from a store elsewhere.
+
+        Raises:
+            CorruptArtifactError: If a published file is not what was published.
+        """
+        if not self.published(address):
+            file = self._store.look_work(address) / name
+            return file.read_bytes() if file.exists() else None
+        known = self._store.done(address)["files"]
+        if name not in known:
+            return None
+        content = self._store.read(address, name)
+        if hashlib.sha256(content).hexdigest() != known[name]["sha256"]:
+            raise CorruptArtifactError(f"{name} of {address} is damaged. Run its study again.")
+        return content

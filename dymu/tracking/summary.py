@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dymu.artifacts.fingerprint import digest
 from dymu.artifacts.manifest import Manifest, ManifestArm
-from dymu.artifacts.record import read_record
+from dymu.artifacts.record import RECORD, loads_record
 from dymu.artifacts.store import Store
 from dymu.tracking.news import EVALUATE
 
@@ -43,7 +43,9 @@ def summarise(store: Store, arm: ManifestArm, key: str) -> Summary:
     addresses = _finished(store, arm)
     by_name: dict[str, list[float]] = {}
     for seed in sorted(addresses):
-        for name, value in read_record(store.path(addresses[seed])).values.items():
+        for name, value in loads_record(
+            store.read(addresses[seed], RECORD), where=addresses[seed]
+        ).values.items():
             by_name.setdefault(name, []).append(value.value)
     values = {name: statistics.fmean(numbers) for name, numbers in by_name.items()}
     for name, numbers in by_name.items():

@@ -1,17 +1,21 @@
 """Tags of the runs of a study: who they are, where they come from, what the page shows as description."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from dymu.artifacts.manifest import Manifest, ManifestArm
+from dymu.tracking.naming import MAX_TAG
 from dymu.tracking.news import EVALUATE, Cell
 
 KEY_TAG = "dymu.key"
 ROLE_TAG = "dymu.role"
 MANIFEST_TAG = "dymu.manifest"
 PARENT_TAG = "mlflow.parentRunId"
-FILE_TAG = "dymu.file."  # and the name of a file of the parent run; the value is its SHA-256
+# And the name of a file of the parent run; the value is its SHA-256. What begins with mlflow. is not shown.
+FILE_TAG = "mlflow.dymu.file."
+NOTE_TAG = "mlflow.note.content"
 
 
 def parent_tags(manifest: Manifest) -> dict[str, str]:
@@ -19,8 +23,15 @@ def parent_tags(manifest: Manifest) -> dict[str, str]:
     return {
         **_source_tags(manifest),
         ROLE_TAG: "parent",
-        "mlflow.note.content": "\n\n".join(text for text in (manifest.title, manifest.source) if text),
+        NOTE_TAG: "\n\n".join(text for text in (manifest.title, manifest.source) if text),
     }
+
+
+def note_with_tables(manifest: Manifest, files: Iterable[Path]) -> dict[str, str]:
+    """The description of the parent run with the tables that are Markdown; nothing if there are none."""
+    tables = [path.read_text(encoding="utf-8") for path in files if path.suffix == ".md"]
+    note = "\n\n".join([parent_tags(manifest)[NOTE_TAG], *tables])
+    return {NOTE_TAG: note} if tables and len(note) <= MAX_TAG else {}
 
 
 def arm_tags(manifest: Manifest, arm: ManifestArm, *, role: str, parent_id: str) -> dict[str, str]:
@@ -30,7 +41,7 @@ def arm_tags(manifest: Manifest, arm: ManifestArm, *, role: str, parent_id: str)
         **_source_tags(manifest),
         ROLE_TAG: role,
         PARENT_TAG: parent_id,
-        "mlflow.note.content": "\n\n".join(text for text in (arm.label, arm.source, changes) if text),
+        NOTE_TAG: "\n\n".join(text for text in (arm.label, arm.source, changes) if text),
         "dymu.arm": arm.name,
     }
     if arm.ad_hoc:

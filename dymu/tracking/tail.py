@@ -43,14 +43,24 @@ class Tail:
             return []
         whole = content[: content.rfind(b"\n") + 1]
         self._offset += len(whole)
-        return [self._parse(line) for line in whole.splitlines()]
+        return parse_lines(whole, where=str(self.path))
 
-    def _parse(self, line: bytes) -> Line:
-        try:
-            form = json.loads(line)
-            return int(form["step"]), {str(key): float(value) for key, value in form["metrics"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TrackingError(
-                f"{self.path} holds a line that is not a metrics line: {line[:80]!r} ({error}). "
-                "Delete the line to go on."
-            ) from error
+
+def parse_lines(content: bytes, *, where: str) -> list[Line]:
+    """Steps with their metrics, in the order of a metrics file.
+
+    Raises:
+        TrackingError: If a line is not ``{"step": ..., "metrics": {...}}``.
+    """
+    return [_parse(line, where) for line in content.splitlines()]
+
+
+def _parse(line: bytes, where: str) -> Line:
+    try:
+        form = json.loads(line)
+        return int(form["step"]), {str(key): float(value) for key, value in form["metrics"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrackingError(
+            f"{where} holds a line that is not a metrics line: {line[:80]!r} ({error}). "
+            "Delete the line to go on."
+        ) from error

@@ -16,11 +16,13 @@ from dymu.tracking.tags import (
     FILE_TAG,
     KEY_TAG,
     MANIFEST_TAG,
+    NOTE_TAG,
     PARENT_TAG,
     ROLE_TAG,
     arm_tags,
     cell_tags,
     cost_values,
+    note_with_tables,
     origin_tags,
     parent_tags,
 )
@@ -184,6 +186,7 @@ class Teller:
                 self._cursor.artifacts[path.name] = digest
         known = self._known[self._manifest.name]
         tags = {f"{FILE_TAG}{name}": digest for name, digest in self._cursor.artifacts.items()}
+        tags |= note_with_tables(self._manifest, files)
         self._send(self.parent.run_id, (), params={}, tags=_changed(known.tags, tags))
         known.tags |= tags
         self._set_status(self.parent, _worst(states.values()))
@@ -210,7 +213,10 @@ class Teller:
     def _open(self, cell: Cell) -> RunCursor:
         """The run of a cell, running; its parent runs, too."""
         if self.parent.status != RUNNING:
-            self._send(self.parent.run_id, (), params={}, tags=self._parent_tags())
+            known = self._known[self._manifest.name].tags
+            tags = _changed(known, {**self._parent_tags(), **_kept(known, NOTE_TAG)})
+            self._send(self.parent.run_id, (), params={}, tags=tags)
+            known |= tags
             self._set_status(self.parent, RUNNING)
         run = self._cursor.runs.get(cell.key)
         if run is None:
@@ -357,6 +363,11 @@ def _untold(known: Mapping[str, str], params: Mapping[str, str]) -> dict[str, st
 
 def _changed(known: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if known.get(key) != value}
+
+
+def _kept(known: Mapping[str, str], key: str) -> dict[str, str]:
+    """What may be more than it was at first, such as a description that has tables."""
+    return {key: known[key]} if key in known else {}
 
 
 def _groups(run: RunCursor, item: News, known: Mapping[str, int]) -> Iterator[list[Metric]]:

@@ -1,5 +1,8 @@
 from typing import Any
 
+import pytest
+
+from dymu.artifacts.store import Store
 from dymu.tracking.cursor import Cursor, RunCursor
 from dymu.tracking.news import News, Newsroom, cells_of
 
@@ -90,3 +93,41 @@ def test_a_finished_run_is_not_looked_at(study: Any) -> None:
         cell.key: RunCursor(run_id="r", started_ms=0, status="FINISHED") for cell in cells_of(study.manifest)
     }
     assert collected(study, Cursor(uri="u", runs=runs)) == {}
+
+
+def test_of_a_published_step_only_what_is_told_is_brought(
+    study: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.publish_all()
+    brought: set[str] = set()
+    read = Store.read
+
+    def reading(store: Store, address: str, name: str) -> bytes:
+        brought.add(name)
+        return read(store, address, name)
+
+    monkeypatch.setattr(Store, "read", reading)
+    monkeypatch.setattr(Store, "path", lambda *_: pytest.fail("all files of an artifact were asked for"))
+    assert len(collected(study)) == 4
+    assert brought == {"metrics.jsonl", "provenance.json", "record.json", "step.json"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"), [("edge", "metrics.jsonl"), ("anchor", "step.json"), ("evaluate", "record.json")]
+)
+def test_a_damaged_step_leaves_its_arm_for_later_and_the_others_alone(
+    study: Any, stage: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    study.publish_all()
+    address = study.address("baseline", 0, stage)
+    file = study.store.path(address) / name
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-9])
+    room = newsroom(study)
+    told = {f"{news.cell.arm} s{news.cell.seed}" for news in room.collect(Cursor(uri="u"))}
+    assert "baseline s0" not in told
+    assert told >= {"baseline s1", "no-affinity s1"}
+    room.collect(Cursor(uri="u"))
+    assert len([record for record in caplog.records if "baseline" in record.message]) == 1
+    file.write_bytes(whole)
+    assert len(room.collect(Cursor(uri="u"))) == 4

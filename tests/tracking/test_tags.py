@@ -1,10 +1,11 @@
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dymu.tracking.news import cells_of
-from dymu.tracking.tags import arm_tags, cell_tags, cost_values, origin_tags, parent_tags
+from dymu.tracking.tags import arm_tags, cell_tags, cost_values, note_with_tables, origin_tags, parent_tags
 
 
 def test_a_run_knows_study_question_arm_seed_and_addresses(
@@ -61,3 +62,15 @@ def test_seconds_add_up_over_stages_and_those_of_a_gpu_count_for_each_worker() -
     assert values["seconds/device/edge"] == 20.0
     assert (values["seconds/wall"], values["seconds/cpu"], values["seconds/device"]) == (15.0, 18.5, 24.0)
     assert "seconds/device/evaluate" not in values
+
+
+def test_only_tables_that_fit_become_part_of_the_description(study: Any, tmp_path: Path) -> None:
+    (tmp_path / "t.md").write_text("| a |")
+    (tmp_path / "t.csv").write_text("a")
+    files = [tmp_path / "t.md", tmp_path / "t.csv"]
+    assert note_with_tables(study.manifest, files) == {
+        "mlflow.note.content": "Which parts matter?\n\nTable 6\n\n| a |"
+    }
+    (tmp_path / "t.md").write_text("x" * 5000)
+    assert note_with_tables(study.manifest, files) == {}
+    assert note_with_tables(study.manifest, files[1:]) == {}

@@ -222,19 +222,19 @@ def test_seconds_and_places_of_all_stages_are_told_with_the_result(
 
 def test_after_closing_there_are_no_open_ends(study: Any, server: Memory, cursor: Cursor) -> None:
     study.publish_all()
-    files = {Path("table.md"): "digest"}
+    files = {Path("table.csv"): "digest"}
     tell(study, server, cursor).close({}, files)
     assert not open_ends(study.store, study.manifest, cursor, failed={}, files=files)
-    assert open_ends(study.store, study.manifest, cursor, failed={}, files={Path("table.md"): "other"})
+    assert open_ends(study.store, study.manifest, cursor, failed={}, files={Path("table.csv"): "other"})
     assert open_ends(study.store, study.manifest, Cursor(uri="u"), failed={}, files=files)
 
 
 def test_files_are_told_once_whoever_tells_them(study: Any, server: Memory, cursor: Cursor) -> None:
     study.publish_all()
-    files = {Path("table.md"): "digest", Path("map.png"): "other"}
+    files = {Path("table.csv"): "digest", Path("map.png"): "other"}
     tell(study, server, cursor).close({}, files)
     tell(study, server, Cursor(uri="memory", experiment_id="1")).close({}, files)
-    assert server.files == ["tables/table.md", "figures/map.png"]
+    assert server.files == ["tables/table.csv", "figures/map.png"]
 
 
 def test_whoever_must_not_tell_tells_nothing(study: Any, server: Memory, cursor: Cursor) -> None:
@@ -247,7 +247,7 @@ def test_whoever_must_not_tell_tells_nothing(study: Any, server: Memory, cursor:
     with pytest.raises(Busy):
         found.tell(Newsroom(study.store, cells_of(study.manifest)).collect(cursor))
     with pytest.raises(Busy):
-        found.close({}, {Path("table.md"): "digest"})
+        found.close({}, {Path("table.csv"): "digest"})
     assert server.requests == 0
 
 
@@ -257,3 +257,18 @@ def test_a_run_without_a_record_is_killed_or_failed(study: Any) -> None:
     cursor = Cursor(uri="u", runs={first.key: run})
     states = states_of(study.manifest, cursor, {(second.arm, second.seed): "why"})
     assert (states[first.key], states[second.key]) == (KILLED, FAILED)
+
+
+def test_the_parent_shows_its_tables_also_while_it_is_told_more(
+    study: Any, server: Memory, cursor: Cursor, tmp_path: Path
+) -> None:
+    study.publish_all()
+    table = tmp_path / "table.md"
+    table.write_text("| arm | value |")
+    tell(study, server, cursor).close({}, {table: "digest"})
+    shown = "Which parts matter?\n\nTable 6\n\n| arm | value |"
+    assert server.run("toy.parts").tags["mlflow.note.content"] == shown
+    study.seeds = (0, 1, 2)
+    study.publish_all()
+    tell(study, server, cursor)
+    assert server.run("toy.parts").tags["mlflow.note.content"] == shown

@@ -1,12 +1,16 @@
+import contextlib
 import errno
 import functools
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -168,3 +172,60 @@ def put(store: Store, address: str, files: Mapping[str, str] = {"a.txt": "a"}) -
 def put_into() -> Callable[..., Path]:
     """Publishes files into a store."""
     return put
+
+
+class Line:
+    """A network line to a server on loopback, which can be cut and mended."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._server = (host, port)
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._listen()
+
+    def cut(self) -> None:
+        """Refuse connections, and end those that there are."""
+        self._listener.close()
+        for end in self._open:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._open.clear()
+
+    def mend(self) -> None:
+        """Accept connections again, at the same address."""
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._listen()
+
+    def _listen(self) -> None:
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+                far = socket.create_connection(self._server)
+            except OSError:
+                return
+            self._open += [near, far]
+            for source, target in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(source, target), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while content := source.recv(65536):
+                target.sendall(content)
+            target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def line(s3: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    """A line to the S3 server, which this process uses from now on."""
+    server = urlsplit(s3[1]["AWS_ENDPOINT_URL"])
+    assert server.hostname is not None
+    assert server.port is not None
+    found = Line(server.hostname, server.port)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{found.port}")
+    yield found
+    found.cut()

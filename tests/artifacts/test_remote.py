@@ -382,4 +382,47 @@ def test_full_disk_of_the_mirror_leaves_the_artifact(
     remote.verify(EDGE)
 
 
+def test_storage_that_is_away_for_a_while_is_waited_for(
+    s3: tuple[str, dict[str, str]], line: Any, put_into: Any
+) -> None:
+    store = open_store(s3[0])
+    lease = store.lease(EDGE)
+    assert lease.try_acquire()
+    store.pull_work(EDGE)
+    (store.work_dir(EDGE) / "checkpoint.pt").write_bytes(b"c" * 100_000)
+    line.cut()
+    done: list[str] = []
+
+    def work() -> None:
+        store.push_work(EDGE)
+        done.append("pushed")
+        put_into(store, EDGE)
+        done.append("published")
+        store.clear_work(EDGE)
+        done.append("cleared")
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    lease.beat()
+    assert not lease.lost
+    assert done == []
+    line.mend()
+    worker.join(60)
+    assert done == ["pushed", "published", "cleared"]
+    lease.beat()
+    assert not lease.lost
+    lease.release()
+    store.verify(EDGE)
+
+
+def test_storage_that_is_away_is_told_when_a_store_is_opened(
+    s3: tuple[str, dict[str, str]], line: Any
+) -> None:
+    line.cut()
+    start = time.monotonic()
+    with pytest.raises(StoreError, match=r"cannot read s3://dymu/.*/store.json: .*Finished steps are kept"):
+        open_store(s3[0])
+    assert time.monotonic() - start < 20
+
+
 STEP_FORM = '{"stage": "edge", "revision": 1, "config": {}, "inputs": {}, "seed": 0}'

@@ -42,8 +42,7 @@ class BatchStatistics:
 @torch.no_grad()
 def batch_statistics(features: Tensor, peers: Peers) -> BatchStatistics:
     """Statistics of the batch whose piece on this rank is ``features`` (B, C, ...)."""
-    wide = features.float() if features.dtype in (torch.bfloat16, torch.float16) else features
-    variance, mean = torch.var_mean(wide, dim=_over(features), correction=0)
+    variance, mean = torch.var_mean(_at_least_single(features), dim=_over(features), correction=0)
     count = features.numel() // features.shape[1]
     mine = torch.stack([mean, variance, torch.full_like(mean, count)]).to(torch.float64)
     mean_WC, variance_WC, count_WC = peers.gather(mine).unbind(1)
@@ -99,12 +98,13 @@ class _Normalise(torch.autograd.Function):
         ctx.save_for_backward(features, weight)
         ctx.statistics, ctx.scale, ctx.peers = statistics, scale, peers
         ctx.bias_dtype = None if bias is None else bias.dtype
-        return _linear(features, slope, offset)
+        return _linear(_at_least_single(features), slope, offset).to(features.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        features, weight = ctx.saved_tensors
-        grad, statistics, scale_C = grads[0], ctx.statistics, ctx.scale
+        kept, weight = ctx.saved_tensors
+        features, grad = _at_least_single(kept), _at_least_single(grads[0])
+        statistics, scale_C = ctx.statistics, ctx.scale
         over = _over(features)
         centred = features - _per_channel(statistics.mean, features)
         sum_C = grad.sum(dim=over, dtype=torch.float64)
@@ -116,7 +116,7 @@ class _Normalise(torch.autograd.Function):
             slope_C = scale_C if weight is None else scale_C * weight
             pull_C = whole_product_C * scale_C
             grad_features = grad - centred * _per_channel(pull_C, features)
-            grad_features = _linear(grad_features, slope_C, -slope_C * whole_sum_C)
+            grad_features = _linear(grad_features, slope_C, -slope_C * whole_sum_C).to(kept.dtype)
         grad_weight = product_C.to(weight.dtype) if weight is not None else None
         grad_bias = None if ctx.bias_dtype is None else sum_C.to(ctx.bias_dtype)
         return grad_features, grad_weight, grad_bias, None, None, None
@@ -128,6 +128,10 @@ def in_order(parts_W: Tensor) -> Tensor:
     for part in others:
         first = first + part
     return first
+
+
+def _at_least_single(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor
 
 
 def _over(features: Tensor) -> list[int]:

@@ -19,6 +19,7 @@ from dymu.stages.anchor_stream import AnchorStreamConfig, anchor_stream_step, pu
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
+from dymu.stages.precision import features_in
 from dymu.stages.tensors import load_module, save_module
 from dymu.stages.training import Training, train
 
@@ -126,7 +127,8 @@ def _train(net: AnchorNet, examples: Examples, recipe: AnchorRecipe, context: Ru
     def compute(number: int) -> Outcome:
         index_B = draw_batch(len(examples), recipe.batch_size, context.random.torch("batch", number))
         batch = examples.batch(context.world.shard(index_B), context.device)
-        predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=context.world))
+        with features_in(recipe.optimisation.precision, context.device):
+            predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=context.world))
         losses_N = batch_losses(tasks, predictions, batch.targets, context.world)[0]
         return Outcome(objective=losses_N.sum(), task_losses_N=losses_N)
 

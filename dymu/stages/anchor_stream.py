@@ -26,6 +26,7 @@ from dymu.stages.agreement import Outcome
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
+from dymu.stages.precision import features_in
 from dymu.stages.randomness import Randomness
 from dymu.stages.tensors import load_module, load_tensor, save_module, save_tensors
 from dymu.stages.training import Training, accumulate, ends_interval, means_of, train
@@ -93,7 +94,8 @@ def run_anchor_stream(step: Step, context: RunContext) -> None:
     def compute(number: int) -> Outcome:
         index_B = draw_batch(len(examples), settings.batch_size, random.torch("batch", number))
         batch = examples.batch(world.shard(index_B), context.device)
-        predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=world))
+        with features_in(settings.optimisation.precision, context.device):
+            predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=world))
         losses_N = batch_losses(tasks, predictions, batch.targets, world)[0]
         trace.losses[number] = world.sum(losses_N)[0] / world.size
         return Outcome(objective=losses_N.sum(), task_losses_N=losses_N)

@@ -30,6 +30,7 @@ from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
 from dymu.stages.path_losses import expected_losses, load_path_losses
+from dymu.stages.precision import features_in
 from dymu.stages.preferences import draw_preferences
 from dymu.stages.tensors import load_module, save_module
 from dymu.stages.training import Training, train
@@ -95,6 +96,13 @@ class EdgeConfig:
         )
         check(self.active_weight >= 0, self, "active_weight", "a number that is not negative")
         check(self.inactive_weight >= 0, self, "inactive_weight", "a number that is not negative")
+        computes_features = self.objective == "minibatch"
+        check(
+            computes_features or self.optimisation.precision == "float32",
+            self,
+            "optimisation",
+            "precision 'float32' with objective 'tabulated', which computes no features",
+        )
         check(self.temperature_start > 0, self, "temperature_start", "a positive number")
         check(0 < self.temperature_decay <= 1, self, "temperature_decay", "a number in (0, 1]")
         check(self.temperature_every >= 1, self, "temperature_every", "at least 1")
@@ -240,7 +248,8 @@ class _Minibatch:
         world = self.context.world
         index_B = draw_batch(len(self.examples), self.settings.batch_size, generator)
         batch = self.examples.batch(world.shard(index_B), self.context.device)
-        predictions = soft_forward(self.net, batch.images, probs_PLNN, mode=self.mode, peers=world)
+        with features_in(self.settings.optimisation.precision, self.context.device):
+            predictions = soft_forward(self.net, batch.images, probs_PLNN, mode=self.mode, peers=world)
         return batch_losses(self.net.tasks, predictions, batch.targets, world)
 
 

@@ -24,7 +24,7 @@ def batch_losses(
     every pixel counts alike however the batch is cut.
     """
     pairs = [
-        (task, prediction, target_of(task, targets))
+        (task, _at_least_single(prediction), target_of(task, targets))
         for task, prediction in zip(tasks, predictions, strict=True)
     ]
     if world.size == 1:
@@ -33,3 +33,7 @@ def batch_losses(
     count_N = world.sum(torch.stack([count for _, count in sums]))
     total_PN = torch.stack([total for total, _ in sums], dim=1)
     return scaled_losses(tasks, world.size * total_PN / count_N.clamp(min=1))
+
+
+def _at_least_single(prediction: Tensor) -> Tensor:
+    return prediction.float() if prediction.dtype == torch.bfloat16 else prediction

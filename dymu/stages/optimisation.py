@@ -7,7 +7,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from dymu.artifacts.config import check, config
+from dymu.artifacts.config import absent_means, check, config
+from dymu.stages.precision import Precision
 
 
 @config
@@ -23,6 +24,7 @@ class Optimisation:
         decay_factor: The paper's hypernets use 0.3 (Appendix G).
         decay_every: The paper's hypernets use 14000.
         weight_decay: L2 penalty as the optimiser defines it.
+        precision: In which features are computed while training; ``bfloat16`` halves their memory.
     """
 
     num_steps: int
@@ -32,6 +34,7 @@ class Optimisation:
     decay_factor: float = 0.3
     decay_every: int = 14_000
     weight_decay: float = 0.0
+    precision: Precision = absent_means("float32")
 
     def __post_init__(self) -> None:
         check(self.num_steps >= 1, self, "num_steps", "at least 1")

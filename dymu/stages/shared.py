@@ -25,6 +25,7 @@ from dymu.stages.agreement import Outcome
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
+from dymu.stages.precision import features_in
 from dymu.stages.preferences import draw_preferences
 from dymu.stages.tensors import load_module, save_module
 from dymu.stages.training import Training, train
@@ -135,7 +136,8 @@ def run_shared(step: Step, context: RunContext) -> None:
     def compute(number: int) -> Outcome:
         index_B = draw_batch(len(examples), settings.batch_size, context.random.torch("batch", number))
         batch = examples.batch(context.world.shard(index_B), context.device)
-        predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=context.world))
+        with features_in(settings.optimisation.precision, context.device):
+            predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=context.world))
         losses_N = batch_losses(tasks, predictions, batch.targets, context.world)[0]
         # Times N, so that a uniform preference has the step size of N single-task losses.
         return Outcome(objective=len(tasks) * (preference_N * losses_N).sum(), task_losses_N=losses_N)
@@ -174,7 +176,8 @@ def run_phn_bn(step: Step, context: RunContext) -> None:
         batch = examples.batch(context.world.shard(index_B), context.device)
         trees = parents.expand(settings.preferences_per_step, -1, -1)
         conditions = Conditions("batch", adaptation, peers=context.world)
-        predictions = tree_forward(net, batch.images, trees, conditions)
+        with features_in(settings.optimisation.precision, context.device):
+            predictions = tree_forward(net, batch.images, trees, conditions)
         losses_PN = batch_losses(tasks, predictions, batch.targets, context.world)
         return Outcome(
             objective=(preference_PN * losses_PN).sum(dim=1).mean(), task_losses_N=losses_PN.mean(dim=0)

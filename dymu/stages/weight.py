@@ -21,6 +21,7 @@ from dymu.stages.context import RunContext
 from dymu.stages.edge import load_edge
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
+from dymu.stages.precision import features_in
 from dymu.stages.preferences import draw_preferences
 from dymu.stages.tensors import load_module, save_module
 from dymu.stages.training import Training, train
@@ -91,7 +92,8 @@ def run_weight(step: Step, context: RunContext) -> None:
         index_B = draw_batch(len(examples), settings.batch_size, context.random.torch("batch", number))
         batch = examples.batch(context.world.shard(index_B), context.device)
         conditions = Conditions(settings.statistics, adaptation, peers=context.world)
-        predictions = tree_forward(net, batch.images, parents_PLN, conditions)
+        with features_in(settings.optimisation.precision, context.device):
+            predictions = tree_forward(net, batch.images, parents_PLN, conditions)
         losses_PN = batch_losses(tasks, predictions, batch.targets, context.world)
         objective = (preference_PN * losses_PN).sum(dim=1).mean()
         return Outcome(objective=objective, task_losses_N=losses_PN.mean(dim=0))

@@ -153,3 +153,27 @@ def test_sums_are_taken_in_the_order_of_the_ranks() -> None:
     parts = torch.tensor([1e30, -1e30, 1.0, 1e-9])
     assert in_order(parts) == torch.tensor(1.0)
     assert in_order(parts.flip(0)) == torch.tensor(0.0)
+
+
+@pytest.mark.parametrize("lengths", [[6], [2, 1, 3]])
+def test_low_precision_features_are_normalised_by_single_precision_statistics(lengths: list[int]) -> None:
+    whole = numbers(6, CHANNELS, 4, 5).to(torch.bfloat16)
+
+    def piece(mine: Tensor, peers: Peers) -> tuple[Tensor, Tensor]:
+        mine = mine.clone().requires_grad_()
+        out = normalise(mine, None, None, batch_statistics(mine, peers), EPS, peers)
+        out.float().sin().sum().backward()
+        assert mine.grad is not None
+        return out.detach(), mine.grad
+
+    found = on_ranks(whole.split(lengths), piece)
+    wide = whole.float().requires_grad_()
+    expected = functional.batch_norm(wide, None, None, None, None, True, 0.0, EPS)
+    rounded = expected.to(torch.bfloat16)
+    rounded.float().sin().sum().backward()
+    assert {out.dtype for out, _ in found} == {grad.dtype for _, grad in found} == {torch.bfloat16}
+    torch.testing.assert_close(torch.cat([out for out, _ in found]), rounded.detach())
+    assert wide.grad is not None
+    torch.testing.assert_close(
+        torch.cat([grad for _, grad in found]).float(), wide.grad, atol=2e-2, rtol=2e-2
+    )

@@ -116,6 +116,26 @@ class Bucket:
         """Replace an object that is still the given version; ``None`` if it is not, or is gone."""
         return self._put(key, content, old.condition(), quick=quick)
 
+    def prove_conditions(self) -> None:
+        """See that conditional writes are conditional here; some servers ignore what they do not know.
+
+        Raises:
+            StoreError: If a write was accepted that should not have been.
+        """
+        key = f"flags/probe/{uuid.uuid4().hex}"
+        first = self.create(key, b"first", quick=True)
+        second = None if first is None else self.replace(key, b"second", first, quick=True)
+        try:
+            if first is None or second is None:
+                raise StoreError(f"{self.location} refuses conditional writes, which a store needs.")
+            if self.create(key, b"again", quick=True) or self.replace(key, b"again", first, quick=True):
+                raise StoreError(
+                    f"{self.location} ignores the conditions of writes (If-None-Match, If-Match), without "
+                    "which results could be lost. Use storage that honours them."
+                )
+        finally:
+            self.remove([key])
+
     def download(self, key: str, path: Path) -> str | None:
         """Bring an object into a file, whole or not at all.
 

@@ -64,6 +64,7 @@ class ObjectStore(Store):
                 f"{self.location} is not a store. Run a study first, or name a store with DYMU_STORE."
             )
         else:
+            bucket.prove_conditions()
             bucket.create(MARKER, json.dumps({"format": STORE_FORMAT}).encode() + b"\n", quick=True)
         with disk_errors(self.root, doing="create the mirror"):
             self.root.mkdir(parents=True, exist_ok=True)

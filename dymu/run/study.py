@@ -253,7 +253,7 @@ def _execute(
     tracking: Tracking,
 ) -> bool:
     """Run the queue on the backend; whether it was interrupted."""
-    display = Display(Watch(plan, queue, store), console, where=str(store.root))
+    display = Display(Watch(plan, queue, store), console, where=store.location)
     stages = tuple(sorted({step.stage for step in plan.missing}))
     return drive(queue, store, options, stop=stop, display=display, sync=tracking.sync, stages=stages)
 

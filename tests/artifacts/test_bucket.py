@@ -3,6 +3,7 @@ import io
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,7 @@ def test_listing_knows_keys_below_the_prefix_and_no_others(bucket: Bucket) -> No
     ]
 
 
+@pytest.mark.slow
 def test_listing_goes_on_beyond_a_page(s3: tuple[str, dict[str, str]]) -> None:
     bucket = open_bucket(s3[0])
     for number in range(1100):
@@ -153,3 +155,35 @@ def test_server_that_is_away_is_told_soon(
     assert time.monotonic() - start < 10
     assert "\n" not in str(caught.value)
     assert "Debug source" not in str(caught.value)
+
+
+def test_conditions_hold_and_leave_nothing(bucket: Bucket) -> None:
+    bucket.prove_conditions()
+    assert list(bucket.list("")) == []
+
+
+@pytest.mark.parametrize("ignored", ["create", "replace"])
+def test_server_that_ignores_conditions_is_refused(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, ignored: str
+) -> None:
+    def write(self: Bucket, key: str, content: bytes, *_: Any, **__: Any) -> Version:
+        self.write(key, content)
+        return Version(e_tag="any", version=None)
+
+    if ignored == "create":
+        real = Bucket.create
+        calls = iter(range(10))
+        monkeypatch.setattr(
+            Bucket, "create", lambda *args, **kw: (write if next(calls) else real)(*args, **kw)
+        )
+    else:
+        monkeypatch.setattr(Bucket, "replace", write)
+    with pytest.raises(StoreError, match=r"ignores the conditions of writes \(If-None-Match, If-Match\)"):
+        bucket.prove_conditions()
+    assert list(bucket.list("")) == []
+
+
+def test_server_that_refuses_conditions_is_refused(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Bucket, "replace", lambda *_, **__: None)
+    with pytest.raises(StoreError, match="refuses conditional writes"):
+        bucket.prove_conditions()

@@ -14,6 +14,7 @@ from dymu.commands.options import Json, OutDir, StoreDir, Style
 from dymu.errors import ReportError, SpecError
 
 if TYPE_CHECKING:
+    from dymu.run.search.budget import Budget
     from dymu.run.search.target import AnySearch
     from dymu.run.study import RunOptions
 
@@ -131,23 +132,38 @@ def search_figure(name: Name, out: OutDir = None, store: StoreDir = None) -> Non
 
 def plan_search(found: "AnySearch", store: str | None, *, as_json: bool) -> None:
     """Show the space and the budget of a search."""
+    budgets = budgets_of(found, existing(store))
+    if as_json:
+        print_json([budget.form() for budget in budgets])
+        return
+    show_budgets(budgets, make_console())
+
+
+def budgets_of(found: "AnySearch", store: Store | None, *, device: str = "cpu") -> "list[Budget]":
+    """What a search, or that of each arm, will take.
+
+    Raises:
+        SpecError: If a search does not make sense.
+    """
     from dymu.run.search.budget import budget_of
     from dymu.run.search.objectives import check_objectives
     from dymu.run.search.steps import key_of
     from dymu.run.search.target import parts_of
-    from dymu.run.search.views import budget_summary, space_table, total_summary
 
-    opened = existing(store)
+    known = frozenset(search_keys(store)) if store is not None else frozenset()
     budgets = []
     for _, part in parts_of(found, folder=Path.cwd()).values():
         check_objectives(part)
-        known = opened is not None and key_of(part) in search_keys(opened)
-        asked = len(read_result(opened, key_of(part)).trials) if known and opened is not None else 0
-        budgets.append(budget_of(part, opened, asked=asked))
-    if as_json:
-        print_json([budget.form() for budget in budgets])
-        return
-    console = make_console()
+        key = key_of(part)
+        asked = len(read_result(store, key).trials) if store is not None and key in known else 0
+        budgets.append(budget_of(part, store, asked=asked, device=device))
+    return budgets
+
+
+def show_budgets(budgets: "Sequence[Budget]", console: Console) -> None:
+    """Print the space and the budget of each search."""
+    from dymu.run.search.views import budget_summary, space_table, total_summary
+
     for budget in budgets:
         console.print(space_table(budget))
         console.print(budget_summary(budget), soft_wrap=True, highlight=False)

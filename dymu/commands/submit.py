@@ -13,13 +13,16 @@ from dymu.commands.console import existing, make_console
 from dymu.commands.forward import takes_run_flags, words_of
 from dymu.commands.options import Address, Device, StoreDir, TargetText
 from dymu.commands.planning import planned
+from dymu.commands.search import budgets_of, check_flags, show_budgets
 from dymu.errors import NothingToDoError, SpecError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from dymu.artifacts.store import Store
     from dymu.run.estimate import Estimate
     from dymu.run.plan import Plan
+    from dymu.run.search.target import AnySearch
 
 INTERRUPTED = 130
 
@@ -64,28 +67,19 @@ def submit(
 
     Exit codes: 0 submitted, 2 bad input, 3 the store or the cluster cannot be used, 4 nothing to run.
     """
-    from dymu.run.estimate import estimate
     from dymu.run.jobs.address import job_server
     from dymu.run.jobs.client import connect
     from dymu.run.jobs.package import mib, pack, survey
     from dymu.run.jobs.submission import Asked, inside, location_of, next_id, order_of, tracking_of
     from dymu.run.provenance import DIFF_FILE, code_diff, code_version
-    from dymu.run.views import plan_summary, plan_table
 
     console = make_console()
     server = job_server(address, os.environ)
     variables = _variables(env)
     place, remark = location_of(store, os.environ)
     opened = existing(place)
-    made = planned(
-        opened, target, *(flags[name] for name in ("study", "override", "arm", "seeds", "seed_list"))
-    )
     device = Device(flags["device"])
-    cost = estimate(made.missing, opened, device=device.value)
-    console.print(plan_table(made, cost))
-    console.print(plan_summary(made, cost), soft_wrap=True, highlight=False)
-    if not made.missing:
-        raise typer.Exit(NothingToDoError.exit_code)
+    made, names, cost = _shown(target, opened, flags, device, console)
     console.print(_hours(cost, device), highlight=False)
     for text in (remark, "" if opened is not None else f"No store is seen at {place} from here."):
         if text:
@@ -109,7 +103,7 @@ def submit(
     asked = Asked(
         target=target,
         words=tuple(words_of(flags)),
-        studies=tuple(each.name for each in made.targets),
+        studies=names,
         store=place,
     )
     if jobs is None:
@@ -129,12 +123,47 @@ def submit(
         highlight=False,
         soft_wrap=True,
     )
-    if not flags["no_tracking"]:
+    if not flags["no_tracking"] and made is not None:
         console.print(f"MLflow: {_link(made, place, flags['tracking_uri'])}", soft_wrap=True)
     if follow:
         from dymu.commands.logs import show_job
 
         raise typer.Exit(show_job(jobs, job_id, follow=True))
+
+
+def _shown(
+    target: str, store: "Store | None", flags: dict[str, Any], device: Device, console: "Console"
+) -> "tuple[Plan | None, tuple[str, ...], Estimate]":
+    """Show what TARGET still needs; its plan unless it is a search, names of its studies, and its cost."""
+    from dymu.run.estimate import estimate
+    from dymu.run.search.target import find_search
+    from dymu.run.views import plan_summary, plan_table
+
+    what = {name: flags[name] for name in ("study", "override", "arm", "seeds", "seed_list")}
+    found = find_search(target, folder=Path.cwd(), trials=flags["trials"])
+    if found is not None:
+        check_flags(found, **what)
+        return None, (found.name,), _searched(found, store, device, console)
+    made = planned(store, target, *what.values())
+    cost = estimate(made.missing, store, device=device.value)
+    console.print(plan_table(made, cost))
+    console.print(plan_summary(made, cost), soft_wrap=True, highlight=False)
+    if not made.missing:
+        raise typer.Exit(NothingToDoError.exit_code)
+    return made, tuple(each.name for each in made.targets), cost
+
+
+def _searched(found: "AnySearch", store: "Store | None", device: Device, console: "Console") -> "Estimate":
+    """Show what a search will take."""
+    from dymu.run.estimate import Estimate
+
+    budgets = budgets_of(found, store, device=device.value)
+    show_budgets(budgets, console)
+    return Estimate(
+        cpu_s=sum(budget.cpu_s for budget in budgets),
+        by_address={budget.search.name: budget.cpu_s for budget in budgets if budget.cpu_s},
+        unknown=tuple(sorted({stage for budget in budgets for stage in budget.unknown})),
+    )
 
 
 def _variables(given: list[str] | None) -> dict[str, str]:

@@ -45,7 +45,10 @@ def saved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SearchResult:
     return result
 
 
-def test_a_run_prints_the_pareto_set_and_writes_files(run_here: Dymu, tmp_path: Path) -> None:
+def test_a_run_prints_the_pareto_set_and_writes_files(
+    run_here: Dymu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dymu.reports.search_figure.draw_search", lambda *_: [])  # takes seconds
     said = run_here("toy_search:two", "--trials", "4")
     assert said.code == 0, said.err
     assert "toy_search-two trial 0 complete" in said.out
@@ -53,7 +56,7 @@ def test_a_run_prints_the_pareto_set_and_writes_files(run_here: Dymu, tmp_path: 
     assert "Trials needed 20 steps:" in said.flat
     (folder,) = tmp_path.rglob("reports/toy_search-two")
     names = {path.name for path in folder.iterdir()}
-    assert {"table.md", "table.csv", "table.tex", "trials.csv", "pareto.svg", "course.png"} <= names
+    assert {"table.md", "table.csv", "table.tex", "trials.csv"} <= names
 
 
 def test_a_pareto_set_is_shown_with_its_addresses(saved: SearchResult, dymu: Dymu) -> None:
@@ -117,6 +120,7 @@ def test_what_a_search_does_not_take_is_refused(dymu: Dymu, arguments: tuple[str
     assert message in " ".join(said.err.split())
 
 
+@pytest.mark.slow
 def test_arms_are_compared_at_their_own_best(run_here: Dymu, dymu: Dymu) -> None:
     said = run_here("toy_search:arms", "--seeds", "2")
     assert said.code == 0, said.err
@@ -136,3 +140,14 @@ def test_a_search_that_is_not_there_is_told(saved: SearchResult, dymu: Dymu) -> 
     said = dymu("search", "show", "other")
     assert said.code == 4
     assert f"no search 'other'; it has {saved.key}" in said.err
+
+
+def test_a_search_is_submitted_like_a_study(dymu: Dymu, cluster: Any) -> None:
+    where = ("--address", "http://127.0.0.1:8265", "--no-tracking")
+    said = dymu("submit", "toy_search:one", "--trials", "7", *where)
+    assert said.code == 0, said.err
+    assert "7 trials by tpe" in said.flat
+    (order,) = cluster.orders
+    assert "dymu run toy_search:one --trials 7" in order.entrypoint
+    assert order.metadata["dymu.studies"] == "toy_search-one"
+    assert dymu("submit", "toy_search:one", "--seeds", "2", *where).code == 2

@@ -62,13 +62,14 @@ class Budget:
         }
 
 
-def budget_of(search: Search, store: Store | None, *, asked: int) -> Budget:
+def budget_of(search: Search, store: Store | None, *, asked: int, device: str = "cpu") -> Budget:
     """What a search will take.
 
     Args:
         search: The search.
         store: Where earlier results say how long steps take; ``None`` if there is none.
         asked: Trials that were asked for already.
+        device: Torch device, as in :func:`~dymu.run.estimate.estimate`.
 
     Raises:
         SpecError: If the study cannot be built at an end of an entry's range.
@@ -81,7 +82,7 @@ def budget_of(search: Search, store: Store | None, *, asked: int) -> Budget:
     own = tuple(step for address, step in steps.items() if address not in shared)
     missing = tuple(step for step in common if store is None or not store.has(step.address))
     left = max(0, search.trials - asked)
-    once, again = estimate(missing, store), estimate(own, store)
+    once, again = estimate(missing, store, device=device), estimate(own, store, device=device)
     return Budget(
         search=search,
         asked=asked,

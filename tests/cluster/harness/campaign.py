@@ -110,6 +110,7 @@ class Campaign:
 
     def judge(self, course: Course, *, compare: bool = True) -> Verdict:
         """Look at everything that a study has left; ``compare`` with the reference, too."""
+        course.attempts |= checks.accounts(course.store)
         found = checks.contents(course.store, course.name)
         if not self.verdicts:
             self.reference = found

@@ -77,6 +77,15 @@ def remains(store: Path) -> list[str]:
     return [f"work/{address} is left behind" for address in left if address in done]
 
 
+def accounts(store: Path) -> dict[str, list[dict[str, Any]]]:
+    """Address to the attempts at its training that its provenance tells of."""
+    told = {
+        address: json.loads((folder / "provenance.json").read_text()).get("attempts", [])
+        for address, folder in published(store).items()
+    }
+    return {address: account for address, account in told.items() if account}
+
+
 def repetitions(attempts: Mapping[str, list[dict[str, Any]]], cadence: int) -> list[str]:
     """Attempts that trained more steps again than there are between two checkpoints."""
     return [

@@ -148,7 +148,7 @@ class Disturbed:
         hit.recovery_s = (seen.at if seen is not None else time.monotonic()) - moment
         hit.redone = watch.redone(moment, seen) if seen is not None else 0
         if len(self.course.codes) > commands:
-            hit.by = f"same command (after exit {self.course.codes[-1]})"
+            hit.by = f"same command (after exit {self.course.codes[commands]})"
 
     def _recovery(self, watch: Watcher, moment: float, at_work: int | None) -> Sight | None:
         while not self._over():

@@ -10,7 +10,7 @@ from tests.cluster.harness.processes import Command, kill, wait_until
 from tests.cluster.harness.schedule import Blow
 from tests.cluster.harness.tracking import TrackingServer
 
-WORKER = ("ray::RayTrainWorker",)
+WORKER = ("ray::RayTrainWorker", "ray::execute.")  # as Ray Train calls what its workers do
 TRIAL = ("ray::run_trial", "ray::_trial", "ray::ImplicitFunc", "ray::partial")
 _VICTIM_S = 90.0
 

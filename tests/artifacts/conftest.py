@@ -186,8 +186,7 @@ class Line:
 
     def cut(self) -> None:
         """Refuse connections, and end those that there are."""
-        self._listener.close()
-        for end in self._open:
+        for end in (self._listener, *self._open):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()

@@ -12,6 +12,7 @@ import typer
 from dymu.commands import (
     cluster,
     logs,
+    manifest,
     planning,
     questions,
     results,
@@ -40,6 +41,7 @@ app = typer.Typer(
 for verbs in (planning, run, submit, status, logs, stop, retry, results, questions, tools):
     app.add_typer(verbs.app)
 app.add_typer(store.cache, name="cache")
+app.add_typer(manifest.app, name="manifest")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(search.search, name="search")
 

@@ -224,7 +224,7 @@ class StudyWriter:
         return server
 
     def _fence(self) -> None:
-        if not self._lease.held:
+        if self._lease.lost or not self._lease.held:
             raise Busy("another process has taken over")
 
     def _load(self) -> Cursor:

@@ -30,7 +30,9 @@ from dymu.run.jobs.services import HOST, MARK, Service, answers, end, free_ports
 FOLDER = ".dymu-cluster"
 _STATE = "state.json"
 _FORMAT = 1
-_PORTS = {"ray": 6379, "client": 10001, "dashboard": 8265, "mlflow": 5000, "postgres": 5433}
+# Ray takes 127.0.0.1 for a mistake and listens on the address by which others reach the machine.
+_RAY_HOST = "127.0.0.2" if sys.platform == "linux" else HOST
+_PORTS = {"ray": 6379, "client": 10001, "agent": 52365, "dashboard": 8265, "mlflow": 5000, "postgres": 5433}
 _START_S = 180.0
 _OBJECT_STORE_BYTES = 80_000_000  # the least that Ray takes is 75 MiB
 _POSTGRES, _MLFLOW, _HEAD = "PostgreSQL", "MLflow", "Ray head"
@@ -186,8 +188,8 @@ class DevCluster:
             self._end(state, [name for name in self._names() if name.startswith("Ray node")], say)
         self._end(state, self._missing(state), say)
         kept = {name: state.ports.get(name, port) for name, port in _PORTS.items()}
-        owners = {"postgres": _POSTGRES, "mlflow": _MLFLOW, "ray": _HEAD, "client": _HEAD, "dashboard": _HEAD}
-        open_ports = {name: port for name, port in kept.items() if not state.alive(owners[name])}
+        owners = {"postgres": _POSTGRES, "mlflow": _MLFLOW}
+        open_ports = {name: port for name, port in kept.items() if not state.alive(owners.get(name, _HEAD))}
         state.ports = {**kept, **free_ports(open_ports)}
         self._save(state)
         token_file(self.folder)
@@ -221,8 +223,16 @@ class DevCluster:
                     f"--dashboard-host={HOST}",
                     f"--dashboard-port={state.ports['dashboard']}",
                     f"--ray-client-server-port={state.ports['client']}",
+                    f"--dashboard-agent-listen-port={state.ports['agent']}",
                 )
-        return self._ray(name, f"--address={HOST}:{state.ports['ray']}", f"--num-cpus={self.cpus}")
+        # Jobs go through the agent of the head; those of nodes may listen where they like, but not there.
+        agent = free_ports({"agent": 0})["agent"]
+        return self._ray(
+            name,
+            f"--address={_RAY_HOST}:{state.ports['ray']}",
+            f"--num-cpus={self.cpus}",
+            f"--dashboard-agent-listen-port={agent}",
+        )
 
     def _postgres(self, state: State) -> Postgres:
         return Postgres(self.folder / "postgres", state.ports["postgres"])
@@ -256,7 +266,7 @@ class DevCluster:
             *(sys.executable, "-m", "ray.scripts.scripts", "start", *options),
             "--block",
             "--disable-usage-stats",
-            f"--node-ip-address={HOST}",
+            f"--node-ip-address={_RAY_HOST}",
             f"--object-store-memory={_OBJECT_STORE_BYTES}",
             f"--temp-dir={scratch / folder.removeprefix('ray-')}",
             "--min-worker-port=0",
@@ -278,8 +288,10 @@ class DevCluster:
                 return self._postgres(state).ready()
             if service.name == _MLFLOW:
                 return _healthy(state.ports["mlflow"])
-            if service.name == _HEAD and not answers(state.ports["dashboard"]):
-                return False
+            if service.name == _HEAD and not (
+                answers(state.ports["dashboard"]) and answers(state.ports["agent"], _RAY_HOST)
+            ):
+                return False  # without the agent it takes no jobs
             log = Path(service.log)
             return log.is_file() and _UP in log.read_text(encoding="utf-8", errors="replace")
 

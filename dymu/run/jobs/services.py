@@ -53,31 +53,40 @@ class Service:
     @property
     def alive(self) -> bool:
         """Whether its first process is there."""
-        process = self.leader()
-        return process is not None
+        return self.leader() is not None
 
     def leader(self) -> psutil.Process | None:
         """Its first process, unless that ended."""
+        process = self._first()
         with suppress(psutil.Error):
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) <= _PAST_S
-            if same and process.status() != psutil.STATUS_ZOMBIE:
+            if process is not None and process.status() != psutil.STATUS_ZOMBIE:
                 return process
         return None
 
     def members(self) -> list[psutil.Process]:
         """All its processes, also those that outlived the first."""
-        return [process for process in psutil.process_iter() if self._owns(process)]
+        # An id is not given away again while a session bears it. So if a later process has it, the session is
+        # another one, or none of ours is left in it.
+        session = self.pid if self._first() is not None or not psutil.pid_exists(self.pid) else None
+        return [process for process in psutil.process_iter() if self._owns(process, session)]
 
     def form(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
 
-    def _owns(self, process: psutil.Process) -> bool:
+    def _first(self) -> psutil.Process | None:
+        """The same; also while it has ended and whoever started it has not taken note."""
+        with suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.started) <= _PAST_S:
+                return process
+        return None
+
+    def _owns(self, process: psutil.Process, session: int | None) -> bool:
         try:
             if process.create_time() < self.started - _PAST_S or process.status() == psutil.STATUS_ZOMBIE:
                 return False
-            if os.getsid(process.pid) == self.pid:
+            if os.getsid(process.pid) == session:
                 return True
             return process.environ().get(MARK) == self.mark
         except (psutil.Error, OSError):
@@ -155,20 +164,20 @@ def end(services: Iterable[Service], *, patience_s: float = _END_S) -> list[str]
     return [_end(service, patience_s) for service in services]
 
 
-def answers(port: int) -> bool:
+def answers(port: int, host: str = HOST) -> bool:
     """Whether somebody listens on a port of this machine."""
-    with suppress(OSError), socket.create_connection((HOST, port), timeout=1.0):
+    with suppress(OSError), socket.create_connection((host, port), timeout=1.0):
         return True
     return False
 
 
 def free_ports(wanted: Mapping[str, int]) -> dict[str, int]:
-    """Ports that nobody uses: the wanted ones where they are free, others elsewhere."""
+    """Ports that nobody uses on any interface: the wanted ones where they are free, others elsewhere."""
     found: dict[str, int] = {}
     for name, port in wanted.items():
         with socket.socket() as probe:
             if port in found.values() or not _binds(probe, port):
-                probe.bind((HOST, 0))
+                probe.bind(("", 0))
             found[name] = int(probe.getsockname()[1])
     return found
 
@@ -176,7 +185,7 @@ def free_ports(wanted: Mapping[str, int]) -> dict[str, int]:
 def _binds(probe: socket.socket, port: int) -> bool:
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        probe.bind((HOST, port))
+        probe.bind(("", port))
     except OSError:
         return False
     return True

@@ -19,7 +19,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 # Training is to outlive a storage that is away for a while; a beat that is late is better left out.
-_PATIENT: "RetryConfig" = {"max_retries": 12, "retry_timeout": timedelta(seconds=180)}
+_PATIENT: "RetryConfig" = {"max_retries": 1000, "retry_timeout": timedelta(seconds=180)}
 _QUICK: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
 _PATIENT_REQUEST_S = 600  # a large file is one request
 _QUICK_REQUEST_S = 10

@@ -44,6 +44,9 @@ def largest(chain: Chain, place: Place) -> Resources:
 class Admission:
     """Books chains on nodes.
 
+    One chain more than fits may be let in ahead, if it holds what it takes in its own process: Tune then
+    starts it in the process of the chain that ends next, which has its imports done.
+
     Args:
         nodes: Per node its resources under Ray's names.
         limit: Most chains at once; ``None`` for as many as fit.
@@ -53,17 +56,24 @@ class Admission:
         self._free = [dict(node) for node in nodes]
         self._limit = limit
         self._booked: dict[str, tuple[Resources, list[int]]] = {}
+        self._ahead: str | None = None
 
-    def admit(self, name: str, need: Resources) -> bool:
-        """Book a chain if it fits now; a single one always, as Ray's view of the nodes may be newer."""
+    def admit(self, name: str, need: Resources, *, ahead: bool = False) -> bool:
+        """Book a chain if it fits now; a single one always, as Ray's view of the nodes may be newer.
+
+        Args:
+            name: Of the chain.
+            need: What it takes.
+            ahead: Whether it may be let in before there is room.
+        """
         if self._limit is not None and len(self._booked) >= self._limit:
             return False
         places = self._places(need)
         if len(places) < need.processes and self._booked:
-            return False
-        for place in places:
-            self._add(place, need, -1)
-        self._booked[name] = (need, places)
+            if not ahead or self._ahead is not None or self._limit is not None:
+                return False
+            self._ahead, places = name, []
+        self._book(name, need, places)
         return True
 
     def release(self, name: str) -> None:
@@ -71,6 +81,18 @@ class Admission:
         need, places = self._booked.pop(name)
         for place in places:
             self._add(place, need, 1)
+        if self._ahead == name:
+            self._ahead = None
+        elif self._ahead is not None:
+            waiting = self._booked[self._ahead][0]
+            if len(found := self._places(waiting)) == waiting.processes:
+                self._book(self._ahead, waiting, found)
+                self._ahead = None
+
+    def _book(self, name: str, need: Resources, places: list[int]) -> None:
+        for place in places:
+            self._add(place, need, -1)
+        self._booked[name] = (need, places)
 
     def _places(self, need: Resources) -> list[int]:
         """Index of a node for each process; fewer than processes if they do not all fit."""

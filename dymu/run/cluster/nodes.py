@@ -30,10 +30,11 @@ def nodes_possible() -> list[Mapping[str, float]]:
 
 
 def remove_orphaned_groups() -> int:
-    """Remove the placement groups of this job whose creator has died; how many there were.
+    """Remove the placement groups whose creator has died; how many there were.
 
     The controller of a worker group creates its placement group. When the trial that started the controller
-    is killed, both die, but Ray keeps the placement group until the whole job ends, and its CPUs with it.
+    is killed, both die, but Ray keeps the placement group until the whole job ends, and its CPUs with it. It
+    keeps for ever what a controller creates in the instant after its job has ended.
     """
     import ray
     from ray._private.state import state
@@ -43,13 +44,17 @@ def remove_orphaned_groups() -> int:
 
     gcs_pb2: Any = generated  # made without types
     job = ray.get_runtime_context().get_job_id()
+    jobs: list[dict[str, Any]] = state.job_table()  # type: ignore[no-untyped-call]
+    over = {str(each["JobID"]) for each in jobs if each["IsDead"]}
     removed = 0
     for data in state._connect_and_get_accessor().get_placement_group_table():
         group = gcs_pb2.PlacementGroupTableData.FromString(data)
-        if group.creator_job_id.hex() != job or group.state == gcs_pb2.PlacementGroupTableData.REMOVED:
+        if group.is_detached or group.state == gcs_pb2.PlacementGroupTableData.REMOVED:
             continue
+        creator = group.creator_job_id.hex()
         # What the driver has created, for its trials, has no actor as creator; that counts as dead.
-        if group.creator_actor_dead and not ActorID(group.creator_actor_id).is_nil():
+        by_dead_actor = group.creator_actor_dead and not ActorID(group.creator_actor_id).is_nil()
+        if creator in over or (creator == job and by_dead_actor):
             remove_placement_group(PlacementGroup(PlacementGroupID(group.placement_group_id)))
             removed += 1
     return removed

@@ -3,8 +3,8 @@
 No ``Tuner.restore``: after a crash the same command makes its plan from the store and goes on.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -84,7 +84,7 @@ def run_cluster(
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
             ),
         )
-        with Background(_sweep, period_s=_SWEEP_S):
+        with Background(_sweep, period_s=_SWEEP_S), _no_idle_trial():
             _fit(tuner, queue)
 
 
@@ -98,6 +98,24 @@ def _fit(tuner: Any, queue: Queue) -> None:
         raise BackendError(f"Ray stopped before the end: {reason}. {_GO_ON}") from error
     if not queue.exhausted:
         raise BackendError(f"Ray ended, but {len(queue.running)} chains of steps did not. {_GO_ON}")
+
+
+@contextmanager
+def _no_idle_trial() -> Iterator[None]:
+    """Keep Tune from keeping the process of an ended trial, and its CPU, for a trial that may come some day.
+
+    Others would wait for that CPU: worker groups of this run, and other runs. The process is still used again
+    when a trial is waiting for it (:class:`~dymu.run.cluster.admission.Admission`).
+    """
+    from ray.tune.execution import tune_controller
+
+    module: Any = tune_controller  # the name is private
+    cache = module._ObjectCache
+    module._ObjectCache = lambda **_: cache(may_keep_one=False)
+    try:
+        yield
+    finally:
+        module._ObjectCache = cache
 
 
 def _name(trial: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dymu.artifacts.store import Store
 from dymu.errors import BackendError, StoreError
-from dymu.run.cluster.admission import Admission, largest, trial_bundle
+from dymu.run.cluster.admission import Admission, has_workers, largest, trial_bundle
 from dymu.run.cluster.cargo import pack
 from dymu.run.cluster.trial import read_end
 from dymu.run.execute import ChainEnd
@@ -65,7 +65,7 @@ class Walk:
                 return None
             chain = self._held or self._returned() or self._queue.take()
             self._held = None
-            if chain is not None and not self._admission.admit(chain.name, largest(chain, self._place)):
+            if chain is not None and not self._admit(chain):
                 self._held, chain = chain, None
             return chain
 
@@ -85,6 +85,10 @@ class Walk:
                 self._elsewhere[chain.name] = (chain, end.waits_for)
         else:
             self._queue.finish(chain.name, end.failure)
+
+    def _admit(self, chain: Chain) -> bool:
+        ahead = not has_workers(chain, self._place)
+        return self._admission.admit(chain.name, largest(chain, self._place), ahead=ahead)
 
     def _returned(self) -> Chain | None:
         """A postponed chain whose step is published, or that nobody computes any more."""

@@ -65,10 +65,12 @@ class Service:
 
     def members(self) -> list[psutil.Process]:
         """All its processes, also those that outlived the first."""
-        # An id is not given away again while a session bears it. So if a later process has it, the session is
-        # another one, or none of ours is left in it.
-        session = self.pid if self._first() is not None or not psutil.pid_exists(self.pid) else None
-        return [process for process in psutil.process_iter() if self._owns(process, session)]
+        session = self._session()
+        return [process for process in psutil.process_iter() if self._has(process, session)]
+
+    def owns(self, process: psutil.Process) -> bool:
+        """Whether a process is one of its own."""
+        return self._has(process, self._session())
 
     def form(self) -> dict[str, Any]:
         """As JSON values."""
@@ -82,7 +84,12 @@ class Service:
                 return process
         return None
 
-    def _owns(self, process: psutil.Process, session: int | None) -> bool:
+    def _session(self) -> int | None:
+        # An id is not given away again while a session bears it. So if a later process has it, the session is
+        # another one, or none of ours is left in it.
+        return self.pid if self._first() is not None or not psutil.pid_exists(self.pid) else None
+
+    def _has(self, process: psutil.Process, session: int | None) -> bool:
         try:
             if process.create_time() < self.started - _PAST_S or process.status() == psutil.STATUS_ZOMBIE:
                 return False

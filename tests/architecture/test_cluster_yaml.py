@@ -1,6 +1,7 @@
-"""cluster.yaml is what `ray up` accepts: it holds to the schema that Ray ships."""
+"""cluster.yaml and its variants in the documents are what `ray up` accepts: Ray ships a schema."""
 
 import json
+import re
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,10 +11,29 @@ import jsonschema
 import pytest
 import yaml
 
+ROOT = Path(__file__).parents[2]
 
-@pytest.fixture(scope="module")
-def cluster(root: Path) -> Any:
-    return yaml.safe_load((root / "cluster.yaml").read_text(encoding="utf-8"))
+
+def launcher_files() -> dict[str, Any]:
+    """The file of the repository, and every block of the documents that names a cluster."""
+    found = {"aws": yaml.safe_load((ROOT / "cluster.yaml").read_text(encoding="utf-8"))}
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
+        form = yaml.safe_load(block)
+        found[form["provider"]["type"]] = form
+    return found
+
+
+FILES = launcher_files()
+
+
+@pytest.fixture(params=sorted(FILES))
+def cluster(request: pytest.FixtureRequest) -> Any:
+    return FILES[request.param]
+
+
+def test_there_are_variants() -> None:
+    assert set(FILES) == {"aws", "gcp", "local"}
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +78,35 @@ def test_commands_can_be_parsed_by_a_shell(cluster: Any) -> None:
 
 def test_the_environment_is_the_locked_one(cluster: Any) -> None:
     assert any("--require-hashes -r requirements.lock" in command for command in cluster["setup_commands"])
+
+
+def test_every_process_of_ray_asks_for_a_token(cluster: Any) -> None:
+    starts = [*cluster["head_start_ray_commands"], *cluster["worker_start_ray_commands"]]
+    started = [command for command in starts if "ray start" in command]
+    assert len(started) == 2
+    assert all("RAY_AUTH_MODE=token ray start" in command for command in started)
+    assert cluster["file_mounts"]["/home/ray/.ray/auth_token"] == "~/.ray/auth_token"
+
+
+def test_nothing_listens_for_strangers(cluster: Any) -> None:
+    commands = " ".join(cluster["head_start_ray_commands"])
+    assert "--dashboard-host=127.0.0.1" in commands
+    assert "mlflow server --host 127.0.0.1" in commands
+    assert "0.0.0.0" not in commands
+
+
+def test_all_nodes_share_storage(cluster: Any) -> None:
+    assert "-v /mnt/dymu:/mnt/dymu" in cluster["docker"]["run_options"]
+
+
+def test_a_provider_without_an_autoscaler_has_all_its_workers_at_once() -> None:
+    local = FILES["local"]
+    kind = local["available_node_types"]["worker"]
+    assert kind["min_workers"] == kind["max_workers"] == len(local["provider"]["worker_ips"])
+
+
+def test_ray_is_the_locked_release_everywhere(cluster: Any) -> None:
+    (locked,) = re.findall(
+        r"^ray==(\S+)", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert f"rayproject/ray:{locked}-" in cluster["docker"]["image"]

@@ -23,7 +23,7 @@ TOYS = ROOT / "tests" / "run" / "toys"
 STUDY = """
 from toy_parts import ToyTraining, toy_study
 
-ours = toy_study("life-ours", edge=ToyTraining(num_steps=300, seconds=0.1))
+ours = toy_study("life-ours", edge=ToyTraining(num_steps=600, seconds=0.1))
 """
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -184,7 +184,7 @@ def test_a_study_is_sent_drained_sent_again_and_finished(
     sent = dymu("submit", "life:ours", "--follow")
     assert sent.returncode == 0, sent.stderr + sent.stdout
     assert job.removesuffix("1") + "2" in sent.stdout
-    assert f"{where}/300" in sent.stdout or "5 steps: 2 cached" in sent.stdout
+    assert "5 steps: 2 cached" in sent.stdout
     (study,) = json.loads(dymu("status", "--json").stdout)["studies"]
     assert (study["state"], study["jobs"][0]["status"]) == ("done", "SUCCEEDED")
     assert study["mlflow"]["runs"] == {"FINISHED": 1}

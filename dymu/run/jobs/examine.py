@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from dymu import __version__
 from dymu.artifacts.location import open_store
 from dymu.errors import DymuError
+from dymu.run.jobs.address import is_loopback
 
 MARK = "dymu-examination:"
 _LOOK_S = 120.0  # a node may have to unpack the code and start a process first
@@ -57,12 +58,18 @@ def examine_nodes(store: str, tracking_uri: str | None, data_root: str | None) -
     bound = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in alive]
     look = ray.remote(num_cpus=0)(look_around)
     clock = ray.remote(num_cpus=0)(now)
-    looks = [look.options(scheduling_strategy=where).remote(asked) for where in bound]
-    for node, where, running in zip(alive, bound, looks, strict=True):
+    heads = ["node:__internal_head__" in node["Resources"] for node in alive]
+    # The driver alone talks to MLflow, and it runs on the head.
+    elsewhere = {**asked, "tracking_uri": None} if _on_the_head_only(tracking_uri) else asked
+    looks = [
+        look.options(scheduling_strategy=where).remote(asked if head else elsewhere)
+        for where, head in zip(bound, heads, strict=True)
+    ]
+    for node, where, running, head in zip(alive, bound, looks, heads, strict=True):
         told: dict[str, Any] = {
             "id": node["NodeID"],
             "host": node["NodeManagerAddress"],
-            "head": "node:__internal_head__" in node["Resources"],
+            "head": head,
             "resources": {name: node["Resources"].get(name, 0.0) for name in ("CPU", "GPU")},
         }
         try:
@@ -124,6 +131,10 @@ def reach_mlflow(uri: str | None) -> None:
             "; start it with --allowed-hosts for the name by which it is called" if error.code == 403 else ""
         )
         raise OSError(f"{uri} answers with status {error.code}{hint}") from error
+
+
+def _on_the_head_only(uri: str | None) -> bool:
+    return uri is not None and uri.startswith("http") and is_loopback(uri)
 
 
 def _ask(clock: Any) -> float:

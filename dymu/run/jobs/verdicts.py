@@ -30,7 +30,7 @@ def judge(found: Mapping[str, Any], *, python: str) -> list[Check]:
         _workers(nodes),
         _equal(seen, python),
         _each(seen, "store", "seen and written by every node"),
-        _each(seen, "mlflow", "reached from every node"),
+        _each(seen, "mlflow", "reached from every node that needs it"),
         _each(seen, "data_root", "data roots are readable on every node"),
         _gpus(seen),
         _clocks(seen),

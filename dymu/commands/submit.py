@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dymu.commands.console import existing, make_console
+from dymu.artifacts.location import open_store
+from dymu.commands.console import complain, existing, make_console
 from dymu.commands.forward import takes_run_flags, words_of
 from dymu.commands.options import Address, Device, StoreDir, TargetText
 from dymu.commands.planning import planned
 from dymu.commands.search import budgets_of, check_flags, show_budgets
-from dymu.errors import NothingToDoError, SpecError
+from dymu.errors import NothingToDoError, SpecError, TrackingError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,7 +125,7 @@ def submit(
         soft_wrap=True,
     )
     if not flags["no_tracking"] and made is not None:
-        console.print(f"MLflow: {_link(made, place, flags['tracking_uri'])}", soft_wrap=True)
+        console.print(f"MLflow: {_link(made, place, flags['tracking_uri'], server)}", soft_wrap=True)
     if follow:
         from dymu.commands.logs import show_job
 
@@ -204,12 +205,23 @@ def _confirm(cost: "Estimate", budget: float | None, yes: bool) -> None:
         raise typer.Exit(INTERRUPTED)
 
 
-def _link(made: "Plan", place: str, uri: str | None) -> str:
-    """Where MLflow will show the study; the page of the server until the study has told its first word."""
+def _link(made: "Plan", place: str, uri: str | None, server: str) -> str:
+    """Where MLflow shows the study; a server that both sides reach is told now, so that there is a page."""
+    from dymu.run.jobs.address import is_loopback
     from dymu.tracking.writer import StudyWriter
 
-    opened = existing(place)
-    if opened is None:
-        return uri if uri is not None and uri.startswith("http") else "`dymu ui` on the head serves it"
-    writers = [StudyWriter(opened, made.manifest(each), tracking_uri=uri) for each in made.targets]
-    return ", ".join(dict.fromkeys(writer.url() for writer in writers))
+    shared = existing(place) is not None or "://" in place or is_loopback(server)
+    if uri is None or not uri.startswith("http"):
+        return "`dymu ui` where the store is serves its database"
+    if not shared or (is_loopback(uri) and not is_loopback(server)):
+        return uri
+    opened = open_store(place)
+    urls = []
+    for each in made.targets:
+        writer = StudyWriter(opened, made.manifest(each), tracking_uri=uri)
+        try:
+            writer.announce()
+        except TrackingError as error:
+            complain(f"{error}\n  The study was submitted all the same.")
+        urls.append(writer.url())
+    return ", ".join(dict.fromkeys(urls))

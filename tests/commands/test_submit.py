@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dymu.artifacts.location import open_store
+from dymu.errors import TrackingError
 from dymu.run.jobs import package
 
 Dymu = Callable[..., Any]
@@ -159,6 +160,42 @@ def test_a_database_in_the_store_needs_one_machine(dymu: Dymu, cluster: Any) -> 
     assert "is SQLite, and the cluster has 2 machines" in said.err
     cluster.hosts = ["10.0.0.1", "10.0.0.1"]
     assert dymu("submit", STUDY, *AT).code == 0
+
+
+def test_the_study_has_a_page_before_it_runs(
+    dymu: Dymu, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced: list[str] = []
+
+    class Writer:
+        def __init__(self, store: Any, manifest: Any, *, tracking_uri: str) -> None:
+            self.manifest = manifest
+            self.uri = tracking_uri
+            assert not store.read_only
+
+        def announce(self) -> None:
+            announced.append(self.manifest.name)
+            raise TrackingError("the server refuses")
+
+        def url(self) -> str:
+            return f"{self.uri}/#/runs/1"
+
+    monkeypatch.setattr("dymu.tracking.writer.StudyWriter", Writer)
+    said = dymu("submit", STUDY, *AT, "--tracking-uri", "http://mlflow:5000")
+    assert said.code == 0
+    assert announced == ["toy_studies-ours"]
+    assert "MLflow: http://mlflow:5000/#/runs/1" in said.out
+    assert "The study was submitted all the same" in said.err
+    assert cluster.orders
+
+
+def test_a_server_that_only_the_head_sees_is_not_told_from_here(dymu: Dymu, cluster: Any) -> None:
+    where = ("--address", "http://head:8265", "--tracking-uri", "http://127.0.0.1:5000")
+    said = dymu("submit", STUDY, *where)
+    assert said.code == 0
+    assert "is meant as seen from the head" in said.flat
+    assert said.out.rstrip().endswith("MLflow: http://127.0.0.1:5000")
+    assert cluster.orders
 
 
 @pytest.mark.usefixtures("cluster")

@@ -1,11 +1,13 @@
-"""Verbs that read records: ``table``, ``figure`` and ``claims``."""
+"""Verbs that read records: ``table``, ``figure``, ``claims`` and ``records``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dymu.commands.console import make_console, print_json, reading
 from dymu.commands.options import Json, OutDir, QuestionName, StoreDir, StudyName, Style
+from dymu.errors import ReportError
 
 if TYPE_CHECKING:
     from dymu.reports.table import Table
@@ -100,6 +102,36 @@ def claims(
         reading(store), number=number, kind="table", study=study, question=question
     )
     _print(claims_table(check_claims(results)), Style.TERMINAL, as_json=as_json)
+
+
+@app.command(
+    epilog="Examples:  [bold]dymu records --out results.parquet[/bold]   "
+    "[bold]dymu records digits-ours.branching_regularizer > results.csv[/bold]"
+)
+def records(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Studies or questions; all by default.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .csv or .parquet file.  [default: print CSV]"),
+    ] = None,
+    store: StoreDir = None,
+) -> None:
+    """Write all records as one table, a row per arm and seed, for pandas or a spreadsheet."""
+    from dymu.reports.frame import records_frame, write_frame
+
+    opened = reading(store)
+    frame = records_frame(opened, [opened.manifest(name) for name in names] if names else opened.manifests())
+    if frame.empty:
+        raise ReportError(
+            f"{opened.location} holds no finished records of what was asked; run the study first."
+        )
+    if out is None:
+        print(frame.to_csv(index=False), end="")
+        return
+    write_frame(frame, out)
+    print(f"{out}: {len(frame)} records, {len(frame.columns)} columns")
 
 
 def _print(made: "Table", style: Style, *, as_json: bool) -> None:

@@ -118,3 +118,19 @@ def test_a_figure_without_a_table_is_refused(finished: Dymu) -> None:
     said = finished("figure", "curves", "--table")
     assert said.code == 4
     assert "figure curves has no table of its own" in said.err
+
+
+def test_records_are_printed_as_csv_or_written_to_a_file(finished: Dymu, tmp_path: Path) -> None:
+    printed = finished("records")
+    assert printed.code == 0
+    assert printed.out.startswith("name,study,arm,seed,")
+    file = tmp_path / "records.csv"
+    assert finished("records", "--out", str(file)).code == 0
+    assert file.read_text() == printed.out
+
+
+def test_records_of_nothing_finished_are_refused(dymu: Dymu, tmp_path: Path) -> None:
+    Store(tmp_path / "store")
+    said = dymu("records")
+    assert said.code == 4
+    assert "has no finished records" in said.err

@@ -133,4 +133,4 @@ def test_records_of_nothing_finished_are_refused(dymu: Dymu, tmp_path: Path) -> 
     Store(tmp_path / "store")
     said = dymu("records")
     assert said.code == 4
-    assert "has no finished records" in said.err
+    assert "holds no finished records" in said.err

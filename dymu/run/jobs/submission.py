@@ -13,6 +13,7 @@ from dymu.errors import BackendError, SpecError
 from dymu.run.jobs.address import is_loopback
 from dymu.run.jobs.client import Job, Node, Order
 from dymu.run.provenance import CODE_VARIABLE, CodeVersion
+from dymu.tracking.faults import shown
 
 STUDIES = "dymu.studies"
 STORE = "dymu.store"
@@ -164,6 +165,13 @@ def tracking_of(uri: str | None, store: str, nodes: Sequence[Node], server: str)
         scheme, separator, rest = uri.partition("://")
         if not separator or scheme == "file":
             raise SpecError(f"MLflow keeps no runs in {uri!r}. {_SERVER}")
+        if shown(uri) != uri:
+            raise SpecError(
+                f"the tracking URI {shown(uri)} has a password, and whoever sees a cluster's jobs sees their "
+                "commands. Give the URI without it, and set MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD where the driver runs; or leave the URI out here and set "
+                "MLFLOW_TRACKING_URI there."
+            )
         here = rest.startswith(("127.", "localhost", "[::1]")) and not is_loopback(server)
         return uri, f"{uri} is meant as seen from the head of the cluster." if here else ""
     if uri is None and "://" in store:

@@ -98,6 +98,13 @@ def test_mlflow_is_where_the_driver_can_use_it(uri: str | None, nodes: list[str]
     assert tracking_of(uri, "/store", [node(host) for host in nodes], THERE) == (found, "")
 
 
+@pytest.mark.parametrize("uri", ["postgresql+psycopg2://u:s3cret@db/mlflow", "http://ada:s3cret@mlflow:5000"])
+def test_a_password_does_not_travel_with_a_job(uri: str) -> None:
+    with pytest.raises(SpecError, match="MLFLOW_TRACKING_PASSWORD") as caught:
+        tracking_of(uri, "/store", [], THERE)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_relative_database_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert tracking_of("sqlite:///m.db", "/store", [node("a")], HERE)[0] == f"sqlite:///{tmp_path / 'm.db'}"

@@ -43,6 +43,7 @@ class Disk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._protected = False
 
     def mount(self, megabytes: int = 64) -> None:
         """Mount it.
@@ -61,16 +62,23 @@ class Disk:
                 file.flush()
 
     def protect(self) -> None:
-        """Allow no writing, as a disk does that has met an error of its own."""
-        _mount("-o", "remount,ro", str(self.folder))
+        """Refuse whatever opens a file for writing, or makes, renames or removes one.
+
+        As files are open, the disk itself cannot be made so; a view of it that can is laid over it.
+        """
+        _mount("--bind", str(self.folder), str(self.folder))
+        self._protected = True
+        _mount("-o", "remount,bind,ro", str(self.folder))
 
     def mend(self) -> None:
         """Undo what was done."""
-        _mount("-o", "remount,rw", str(self.folder))
+        if self._protected:
+            self.unmount()
+            self._protected = False
         (self.folder / "ballast").unlink(missing_ok=True)
 
     def unmount(self) -> None:
-        """Take it away."""
+        """Take the topmost view away."""
         subprocess.run(["umount", "--lazy", str(self.folder)], check=True, capture_output=True)
 
 

@@ -56,7 +56,7 @@ def stop(
         if job is None:
             raise
         opened = None
-    studies = job.metadata[STUDIES].split(",") if job is not None else [name or _only_live(opened)]
+    studies = job.metadata[STUDIES].split(",") if job is not None else _live_studies(opened, name)
     began = time.monotonic()
     if now or job is None:
         _raise_flags(opened, studies, now=now)
@@ -86,14 +86,18 @@ def _find_job(address: str | None, name: str | None) -> "tuple[Jobs | None, Job 
         return None, None
 
 
-def _only_live(store: "Store | None") -> str:
+def _live_studies(store: "Store | None", name: str | None) -> list[str]:
+    """What a name stands for, by the drivers that live: a study, or all that a job runs."""
     from dymu.run.live import live_runs
 
     assert store is not None
-    names = sorted({run.manifest for run in live_runs(store)})
+    runs = live_runs(store)
+    if name is not None:
+        return sorted({run.manifest for run in runs if run.job == name}) or [name]
+    names = sorted({run.manifest for run in runs})
     if len(names) > 1:
         raise NothingToDoError(f"{len(names)} studies run; name one of: {', '.join(names)}.")
-    return names[0] if names else only_study(store)
+    return names or [only_study(store)]
 
 
 def _raise_flags(store: "Store | None", studies: "Sequence[str]", *, now: bool) -> None:

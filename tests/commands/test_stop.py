@@ -64,6 +64,12 @@ def test_the_one_that_runs_needs_no_name(dymu: Dymu, store: Store) -> None:
         assert f"Stopping {NAME}: its steps write their checkpoints" in dymu("stop").flat
 
 
+def test_a_job_is_known_to_the_store_too(dymu: Dymu, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYMU_SUBMISSION", "toy-7")
+    with living(store, drain_flag(NAME)):
+        assert f"Stopping {NAME}" in dymu("stop", "toy-7").flat
+
+
 def test_what_does_not_run_cannot_be_stopped(dymu: Dymu, store: Store) -> None:
     said = dymu("stop", NAME)
     assert said.code == 4

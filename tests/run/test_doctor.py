@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dymu.run import doctor
-from dymu.run.doctor import Check, examine
+from dymu.run.doctor import examine
+from dymu.run.verdict import Check
 
 
 @pytest.fixture(autouse=True)

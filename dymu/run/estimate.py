@@ -46,6 +46,8 @@ class Estimate:
 def estimate(steps: Iterable[Step], store: Store | None, *, device: str = "cpu") -> Estimate:
     """Median seconds of earlier artifacts with the same config, or else with the same class of config.
 
+    A step whose parts run before it costs nothing itself; where it ran from parts before, theirs are counted.
+
     Args:
         steps: What is to run.
         store: Where earlier artifacts are, if there are any.
@@ -55,7 +57,13 @@ def estimate(steps: Iterable[Step], store: Store | None, *, device: str = "cpu")
     listed = list(steps)
     stages = sorted({step.stage for step in listed})
     samples = {stage: _samples(stage, store, device) if store is not None else [] for stage in stages}
-    found = {step.address: _cost(step, samples[step.stage]) for step in listed}
+    addresses = {step.address for step in listed}
+    found = {
+        step.address: 0.0
+        if any(part.address in addresses for part in step.parts)
+        else _cost(step, samples[step.stage])
+        for step in listed
+    }
     known = {address: cost for address, cost in found.items() if cost is not None}
     return Estimate(
         cpu_s=sum(known.values()),
@@ -73,7 +81,8 @@ def _samples(stage: str, store: Store, device: str) -> list[Sample]:
             form = json.loads((folder / STEP).read_text(encoding="utf-8"))
             told = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
             if device == "cpu" or str(told["device"]).partition(":")[0] == device:
-                found.append(Sample(config=form["config"], seconds=float(told[key])))
+                parts = sum(float(part[key]) for part in told.get("parts", {}).values())
+                found.append(Sample(config=form["config"], seconds=float(told[key]) + parts))
         except (StoreError, OSError, json.JSONDecodeError, KeyError):
             continue  # removed or damaged since it was listed: no basis for an estimate
     return found

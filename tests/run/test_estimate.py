@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from dymu.artifacts.step import Step
 from dymu.artifacts.store import Store
@@ -63,3 +64,26 @@ def test_what_ran_on_another_device_tells_nothing(planner: Planner, store: Store
     anchor = planner("toy_studies:ours", seeds=(1,)).steps[0]
     publish(store, anchor, 4.0, device="cpu", wall_s=1800.0)
     assert estimate([planner("toy_studies:ours").steps[0]], store, device="cuda").unknown == ("anchor",)
+
+
+def in_parts(step: Step) -> Step:
+    parts = tuple(
+        replace(step, stage="part", seed=100 * (step.seed or 0) + number) for number in range(count)
+    )
+    return replace(step, parts=parts)
+
+
+def test_what_was_put_together_cost_what_its_parts_cost(planner: Planner, store: Store) -> None:
+    parts = {"part/a": {"cpu_s": 10.0}, "part/b": {"cpu_s": 20.0}}
+    publish(store, planner("toy_studies:ours", seeds=(1,)).steps[0], 4.0, parts=parts)
+    assert estimate([planner("toy_studies:ours").steps[0]], store).cpu_s == 34.0
+
+
+def test_putting_parts_together_costs_nothing_beside_them(planner: Planner, store: Store) -> None:
+    before = in_parts(planner("toy_studies:ours", seeds=(1,)).steps[0])
+    publish(store, before, 34.0)
+    publish(store, before.parts[0], 10.0)
+    step = in_parts(planner("toy_studies:ours").steps[0])
+    found = estimate([*step.parts, step], store)
+    assert found.by_address == {**{part.address: 10.0 for part in step.parts}, step.address: 0.0}
+    assert estimate([step], store).cpu_s == 34.0

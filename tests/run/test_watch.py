@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from pathlib import Path
 
 from dymu.artifacts.store import Store
 from dymu.run.execute import execute_step
 from dymu.run.place import Place
-from dymu.run.plan import Plan
+from dymu.run.plan import Plan, make_plan
 from dymu.run.queue import ChainQueue
+from dymu.run.target import Request, resolve
 from dymu.run.watch import Watch
 from dymu.run.work import Failure
 from dymu.tracking.spool import Spool
@@ -69,3 +71,15 @@ def test_remaining_time_is_known_once_every_stage_has_run(
     left = watch.seconds_left()
     assert left is not None
     assert 0 <= left < 60
+
+
+def test_the_part_of_a_step_that_runs_is_shown(toys: Path, store: Store) -> None:
+    targets = resolve(Request(text="studies.digits:ours"), folder=toys)
+    plan = make_plan(targets, (0,), has=store.has, apart=True)
+    queue, watch = watched(plan, store)
+    chain = queue.take()
+    assert chain is not None
+    Spool(store.work_dir(chain.name), address=chain.name).progress(3, 5)
+    watch.look()
+    (row,) = watch.rows()
+    assert (row.state, row.stage, row.progress.step) == ("running", "anchor_stream", 3)

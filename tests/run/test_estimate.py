@@ -67,10 +67,8 @@ def test_what_ran_on_another_device_tells_nothing(planner: Planner, store: Store
 
 
 def in_parts(step: Step) -> Step:
-    parts = tuple(
-        replace(step, stage="part", seed=100 * (step.seed or 0) + number) for number in range(count)
-    )
-    return replace(step, parts=parts)
+    seeds = [100 * (step.seed or 0) + number for number in range(3)]
+    return replace(step, parts=tuple(replace(step, stage="part", seed=seed) for seed in seeds))
 
 
 def test_what_was_put_together_cost_what_its_parts_cost(planner: Planner, store: Store) -> None:

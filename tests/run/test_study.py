@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -155,10 +155,13 @@ class Writer:
     made: list["Writer"]
     refuses = False
 
-    def __init__(self, store: Store, manifest: Manifest, *, tracking_uri: str | None) -> None:
+    def __init__(
+        self, store: Store, manifest: Manifest, *, tracking_uri: str | None, facts: Mapping[str, str]
+    ) -> None:
         del store
         self.manifest = manifest
         self.uri = tracking_uri
+        self.facts = facts
         self.calls: list[tuple[str, Any]] = []
         self.made.append(self)
 

@@ -1,7 +1,7 @@
 import pytest
 
-from dymu.errors import TrackingError
-from dymu.tracking.faults import Unavailable, classified, shown
+from dymu.errors import StoreError, TrackingError
+from dymu.tracking.faults import Busy, Forgotten, Unavailable, classified, shown, without_account
 
 
 class MlflowError(Exception):
@@ -23,6 +23,13 @@ MlflowError.__module__ = "mlflow.exceptions"
         ("http://h:5000", ConnectionResetError("reset")),
         ("sqlite:////x.db", MlflowError("database is locked", "TEMPORARILY_UNAVAILABLE")),
         ("postgresql://h/db", MlflowError("connection lost", "TEMPORARILY_UNAVAILABLE")),
+        (
+            "postgresql://h/db",
+            MlflowError("(OperationalError) the database system is starting up", "BAD_REQUEST"),
+        ),
+        ("http://h:5000", MlflowError("QueuePool limit of size 5 overflow 10 reached", "BAD_REQUEST")),
+        ("http://h:5000", MlflowError("x failed with error code 503 != 200", "ENDPOINT_NOT_FOUND")),
+        ("http://h:5000", Busy("somebody else tells")),
     ],
 )
 def test_what_passes_by_itself_is_waited_for(uri: str, error: Exception) -> None:
@@ -35,6 +42,13 @@ def test_what_passes_by_itself_is_waited_for(uri: str, error: Exception) -> None
         ("http://h:5000", MlflowError("no such metric name", "INVALID_PARAMETER_VALUE")),
         ("sqlite:////x.db", MlflowError("attempt to write a readonly database", "TEMPORARILY_UNAVAILABLE")),
         ("sqlite:////x.db", PermissionError("denied")),
+        ("http://h:5000", PermissionError("denied")),
+        ("http://h:5000", MlflowError("x failed with error code 404 != 200", "ENDPOINT_NOT_FOUND")),
+        ("http://h:5000", MlflowError("SSLError: CERTIFICATE_VERIFY_FAILED", "INTERNAL_ERROR")),
+        (
+            "postgresql://h/db",
+            MlflowError("(OperationalError) password authentication failed", "INTERNAL_ERROR"),
+        ),
     ],
 )
 def test_what_stays_wrong_is_a_tracking_error(uri: str, error: Exception) -> None:
@@ -52,3 +66,46 @@ def test_a_mistake_in_dymu_stays_what_it_is() -> None:
 def test_a_password_is_never_shown() -> None:
     assert shown("postgresql+psycopg2://me:secret@host/db") == "postgresql+psycopg2://me:***@host/db"
     assert "secret" not in str(classified(PermissionError("denied"), "sqlite://me:secret@h/db"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MlflowError("Run with id=7 not found", "RESOURCE_DOES_NOT_EXIST"),
+        MlflowError("The run 7 must be in the 'active' state.", "INVALID_PARAMETER_VALUE"),
+    ],
+)
+def test_a_run_that_the_server_does_not_know_is_told_again(error: Exception) -> None:
+    assert isinstance(classified(error, "http://h"), Forgotten)
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (MlflowError("failed with error code 403: Invalid Host header", "x"), "--allowed-hosts mlflow:5000"),
+        (MlflowError("failed with error code 401", "UNAUTHENTICATED"), "MLFLOW_TRACKING_USERNAME"),
+        (ModuleNotFoundError("no module", name="psycopg"), r"postgresql\+psycopg2://"),
+        (StoreError("record.json is damaged"), "record.json is damaged"),
+    ],
+)
+def test_what_helps_is_said(error: Exception, advice: str) -> None:
+    with pytest.raises(TrackingError, match=advice):
+        raise classified(error, "http://mlflow:5000/")
+
+
+@pytest.mark.parametrize(
+    ("uri", "text"),
+    [
+        ("http://ada:s3:cr@t@host:5000", "could not connect to http://ada:s3:cr@t@host:5000/api"),
+        ("postgresql://u:s3%40t@h/db", "connection of u with s3@t and s3%40t failed"),
+        ("postgresql://h/db?password=s3cret", "no postgresql://h/db?password=s3cret&sslmode=on"),
+    ],
+)
+def test_no_spelling_of_a_password_is_shown(uri: str, text: str) -> None:
+    said = str(classified(PermissionError(text), uri))
+    assert not [secret for secret in ("s3:cr", "s3%40t", "s3@t", "s3cret") if secret in said]
+
+
+def test_a_page_is_opened_without_an_account() -> None:
+    assert without_account("https://ada:secret@host:5000/x") == "https://host:5000/x"
+    assert without_account("https://host/x") == "https://host/x"

@@ -211,6 +211,9 @@ def _end(service: Service, patience_s: float) -> str:
         _reap(service.pid)
         time.sleep(_LOOK_S)
     forced = sum(1 for _ in _kill_rest(service))
+    child = _CHILDREN.pop(service.pid, None)
+    if child is not None:
+        child.wait()
     how = "ended" if leader is not None else "had lost its first process"
     rest = f", {forced} had to be killed" if forced else ""
     return f"{service.name}: {how}, {count} processes{rest}"

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.harness import checks, damage
+from tests.cluster.harness.account import Verdict, form, summary, table
+from tests.cluster.harness.disturbed import Course, Hit
 from tests.cluster.harness.processes import Command, at_work, wait_until
 from tests.cluster.harness.schedule import KILLS, MAX_DELAY_S, again, schedule
 from tests.cluster.harness.watch import Watcher
@@ -133,6 +135,24 @@ def test_a_command_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     command.kill()
     assert command.members() == []
     assert command.code == -9
+
+
+def test_the_account_has_a_row_for_each_blow_and_one_for_each_kind(tmp_path: Path) -> None:
+    hits = [
+        Hit(kind="worker", what="1 of 2", at_s=12.34, where="edge 5/30", recovery_s=seconds, redone=redone)
+        for seconds, redone in ((3.0, 4), (5.0, 20))
+    ]
+    course = Course(name="chaos-1", store=tmp_path, log=tmp_path, codes=[0], hits=hits)
+    verdicts = [Verdict(course=course, identical=True)]
+    assert table(verdicts).splitlines()[2].split("|")[2:7] == [
+        " worker ",
+        " 1 of 2 ",
+        " 12.3 s ",
+        " edge 5/30 ",
+        " 3.0 s    ",
+    ]
+    assert "| worker | 2     | 4.0 s            | 5.0 s   | 20           | 2 of 2    |" in summary(verdicts)
+    assert form(verdicts, {})["studies"][0]["hits"][1]["redone"] == 20
 
 
 @pytest.mark.slow

@@ -10,12 +10,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.cluster.harness import checks
-from tests.cluster.harness.disturbed import Course, Disturbed, Hit, course_of
+from tests.cluster.harness.account import Verdict, form, summary, table
+from tests.cluster.harness.disturbed import Course, Disturbed, course_of
 from tests.cluster.harness.machines import Cluster
 from tests.cluster.harness.places import Places, new_places
 from tests.cluster.harness.processes import wait_until
@@ -29,21 +29,6 @@ CADENCE = 20  # training steps between checkpoints
 TARGET = "small_digits:ours"
 TWIN = "small_digits:twin"
 _SETTLE_S = 60.0
-
-
-@dataclass(kw_only=True)
-class Verdict:
-    """A disturbed study, held against the undisturbed one.
-
-    Attributes:
-        course: How it went.
-        identical: Whether all its files are those of the reference, bit for bit.
-        problems: All that should not be.
-    """
-
-    course: Course
-    identical: bool
-    problems: list[str] = field(default_factory=list)
 
 
 class Campaign:
@@ -162,49 +147,6 @@ def run_campaign(campaign: Campaign, studies: Sequence[list[Blow]]) -> None:
             waiting.append(again(verdict.course.missed, seed=len(campaign.verdicts)))
 
 
-def table(verdicts: Sequence[Verdict]) -> str:
-    """One row per kill."""
-    head = ("study", "killed", "which", "after", "at", "recovery", "redone", "by", "identical")
-    rows = [head, *(_row(verdict, hit) for verdict in verdicts for hit in verdict.course.hits)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-    return "\n".join(lines)
-
-
-def _row(verdict: Verdict, hit: Hit) -> tuple[str, ...]:
-    return (
-        verdict.course.name,
-        hit.kind,
-        hit.what,
-        f"{hit.at_s:.1f} s",
-        hit.where,
-        f"{hit.recovery_s:.1f} s",
-        str(hit.redone),
-        hit.by,
-        "yes" if verdict.identical else "NO",
-    )
-
-
-def form(campaign: Campaign) -> dict[str, Any]:
-    """The campaign as a JSON value."""
-    return {"reference": campaign.reference, "studies": [_form(verdict) for verdict in campaign.verdicts]}
-
-
-def _form(verdict: Verdict) -> dict[str, Any]:
-    course = verdict.course
-    return {
-        "name": course.name,
-        "seconds": course.seconds,
-        "exit_codes": course.codes,
-        "hits": [asdict(hit) for hit in course.hits],
-        "attempts": course.attempts,
-        "identical": verdict.identical,
-        "problems": verdict.problems,
-    }
-
-
 def main(words: Sequence[str] | None = None) -> int:
     """The command line; exit code 1 if anything was lost."""
     given = _parse(words)
@@ -223,9 +165,11 @@ def main(words: Sequence[str] | None = None) -> int:
         try:
             run_campaign(campaign, list(blows))
         finally:
-            sys.stdout.write(table(campaign.verdicts) + "\n")
+            sys.stdout.write(f"{table(campaign.verdicts)}\n{summary(campaign.verdicts)}")
             if given.json:
-                given.json.write_text(json.dumps(form(campaign), indent=1) + "\n", encoding="utf-8")
+                given.json.write_text(
+                    json.dumps(form(campaign.verdicts, campaign.reference), indent=1) + "\n", encoding="utf-8"
+                )
     problems = [problem for verdict in campaign.verdicts for problem in verdict.problems]
     hits = sum(len(verdict.course.hits) for verdict in campaign.verdicts)
     kept = f"; {folder}" if given.keep else ""

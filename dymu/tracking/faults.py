@@ -1,5 +1,6 @@
 """Which errors of a tracking server pass by themselves, and how a server is named in messages."""
 
+import errno
 import re
 from urllib.parse import unquote
 
@@ -50,6 +51,8 @@ def classified(error: BaseException, uri: str) -> BaseException:
     """
     if isinstance(error, Unavailable | TrackingError):
         return error
+    if _is_full(error):
+        return Unavailable(f"the disk of the store or of the server is full: {_text(error, uri)}")
     if isinstance(error, StoreError):
         return TrackingError(f"MLflow cannot be told about the results: {error}")
     if isinstance(error, ModuleNotFoundError) and error.name in _DRIVERS:
@@ -95,6 +98,16 @@ def _status(error: BaseException) -> int | None:
         return int(response.status_code)
     found = _STATUS.search(str(error))
     return int(found.group(1)) if found else None
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether a disk has no room at present; training waits for none of it, and it passes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        cause = cause.__cause__
+    return "database or disk is full" in str(error)
 
 
 def _is_forgotten(error: BaseException) -> bool:

@@ -1,5 +1,9 @@
+import errno
+from pathlib import Path
+
 import pytest
 
+from dymu.artifacts.files import disk_errors
 from dymu.errors import StoreError, TrackingError
 from dymu.tracking.faults import Busy, Forgotten, Unavailable, classified, shown, without_account
 
@@ -109,3 +113,22 @@ def test_no_spelling_of_a_password_is_shown(uri: str, text: str) -> None:
 def test_a_page_is_opened_without_an_account() -> None:
     assert without_account("https://ada:secret@host:5000/x") == "https://host:5000/x"
     assert without_account("https://host/x") == "https://host/x"
+
+
+@pytest.mark.parametrize("uri", ["http://h:5000", "sqlite:////x.db"])
+def test_a_full_disk_passes_whoever_tells_of_it(uri: str, tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert isinstance(classified(full, uri), Unavailable)
+    with pytest.raises(StoreError) as told, disk_errors(tmp_path, doing="write"):
+        raise full
+    assert isinstance(classified(told.value, uri), Unavailable)
+    server = MlflowError("(sqlite3.OperationalError) database or disk is full", "INTERNAL_ERROR")
+    assert isinstance(classified(server, uri), Unavailable)
+
+
+def test_a_store_that_may_not_be_written_is_not_the_servers_fault(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as told, disk_errors(tmp_path, doing="write"):
+        raise OSError(errno.EROFS, "Read-only file system")
+    found = classified(told.value, "http://h:5000")
+    assert isinstance(found, TrackingError)
+    assert "refused" not in str(found)

@@ -60,6 +60,8 @@ def planned(
     arm: list[str] | None,
     seeds: int | None,
     seed_list: str | None,
+    *,
+    apart: bool = False,
 ) -> "Plan":
     """The plan of what the flags of a verb ask for.
 
@@ -71,6 +73,7 @@ def planned(
         arm: Names of the only arms.
         seeds: How many seeds.
         seed_list: Which seeds.
+        apart: Whether steps that can be done in pieces are.
 
     Raises:
         SpecError: If anything in the request does not make sense.
@@ -81,7 +84,8 @@ def planned(
     request = Request(text=target, study=study, overrides=tuple(override or ()), arms=tuple(arm or ()))
     numbers = parse_seeds(seeds, seed_list)
     targets = resolve(request, folder=Path.cwd())
-    return make_plan(targets, numbers, has=store.has if store is not None else lambda _: False)
+    has = store.has if store is not None else lambda _: False
+    return make_plan(targets, numbers, has=has, apart=apart)
 
 
 def names_of(made: "Plan") -> str:

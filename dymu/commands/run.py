@@ -128,6 +128,8 @@ def run(
         code=code_version(folder),
         capture_output=backend is BackendName.RAY,
     )
+    if made is not None and place.resources.apart:
+        made = planned(opened, target, study, override, arm, seeds, seed_list, apart=True)
     options = RunOptions(
         backend=backend.value,
         address=address,

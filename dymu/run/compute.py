@@ -176,7 +176,7 @@ def _context(
     out_dir: Path,
     work_dir: Path,
 ) -> RunContext:
-    parts = {part.address: part for part in getattr(step, "parts", ())}
+    parts = {part.address: part for part in step.parts}
     whole = all(store.has(address) for address in parts)
     return RunContext(
         step=step,

@@ -180,8 +180,7 @@ class Steps:
 
     def _mend_inputs(self, step: Step) -> None:
         """Compute inputs again that are damaged or were removed since the plan was made."""
-        parts = getattr(step, "parts", ())
-        parts = parts if all(self._store.has(part.address) for part in parts) else ()
+        parts = step.parts if all(self._store.has(part.address) for part in step.parts) else ()
         for below in (*step.inputs.values(), *parts):
             damage = damage_of(self._store, below.address)
             if damage is None:

@@ -75,6 +75,11 @@ class ResourceTable:
     stages: Mapping[str, Resources] = field(default_factory=lambda: dict(STAGES))
     default: Resources = DEFAULT
 
+    @property
+    def apart(self) -> bool:
+        """Whether steps that can be done in pieces are."""
+        return any(entry.parts == "apart" for entry in self.stages.values())
+
     def of(self, stage: str, *, device: str) -> Resources:
         """What a stage takes; on the CPU no GPU."""
         entry = self.stages.get(stage, self.default)

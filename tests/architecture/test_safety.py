@@ -8,7 +8,7 @@ import pytest
 UNPICKLERS = frozenset({"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"})
 
 # The plan travels through Ray's memory from the driver to its own workers; no file is involved.
-ALLOWED = frozenset({("dymu/run/cluster.py", "pickle.loads")})
+ALLOWED = frozenset({("dymu/run/cluster/cargo.py", "pickle.loads")})
 
 
 def dangers(tree: ast.AST) -> Iterator[tuple[int, str]]:

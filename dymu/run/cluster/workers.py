@@ -118,10 +118,19 @@ class Roll:
 
     def complete(self) -> bool:
         """Whether all ranks have left within some seconds, so that none of them was killed."""
-        deadline = time.monotonic() + _TOGETHER_S
+        if not self._all("dymu/left", _TOGETHER_S):
+            return False
+        with suppress(Exception):  # the leader has waited long enough
+            self._store.add("dymu/known", 1)
+            if self._world.leader:  # whose process keeps the list for the others
+                self._all("dymu/known", _TOGETHER_S)
+        return True
+
+    def _all(self, key: str, within_s: float) -> bool:
+        deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             try:
-                if self._store.add("dymu/left", 0) >= self._world.size:
+                if self._store.add(key, 0) >= self._world.size:
                     return True
             except Exception:  # noqa: BLE001 - the leader's process is gone
                 return False

@@ -1,5 +1,6 @@
 """Runs of the command on Ray, each in a process of its own, as users start it."""
 
+import json
 import os
 import re
 import signal
@@ -10,18 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from dymu.artifacts.store import Store
-from dymu.run.cluster import _ALIVE, _scratch, _stop_asked
 from dymu.run.execute import run_chain
 from dymu.run.place import Place
 from dymu.run.plan import Plan
+from dymu.run.status import study_status
 from dymu.run.work import read_progress
 
 Planner = Callable[..., Plan]
 
-TIMEOUT_S = 200
+ROOT = Path(__file__).parents[3]
+TIMEOUT_S = 280
 
 
 def command(home: Path, store: Store, *arguments: str, token: bool = False) -> subprocess.Popen[str]:
@@ -30,14 +31,14 @@ def command(home: Path, store: Store, *arguments: str, token: bool = False) -> s
         **os.environ,
         "HOME": str(home),
         "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(ROOT),
         "RAY_AUTH_MODE": "disabled",
     }
     if token:
         del environment["RAY_AUTH_MODE"]
     return subprocess.Popen(
         [sys.executable, "-m", "dymu", "run", *arguments, "--no-tracking", "--store", str(store.root)],
-        cwd=Path(__file__).parent / "toys",
+        cwd=ROOT / "tests" / "run" / "toys",
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -121,19 +122,36 @@ def test_a_run_goes_on_after_kill_and_after_a_signal(
     assert same_bytes(plan, store, whole)
 
 
-def test_scratch_of_killed_runs_is_removed_and_that_of_others_stays(tmp_path: Path) -> None:
-    alive, dead, foreign = (tmp_path / f"dymu-{name}" for name in ("alive", "dead", "foreign"))
-    for folder in (alive, dead, foreign):
-        folder.mkdir()
-    (dead / _ALIVE).touch()
-    with FileLock(alive / _ALIVE):
-        made = _scratch(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"dymu-alive", "dymu-foreign", made.name}
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_groups_of_workers_share_two_cpus_and_a_failed_one_is_not_started_again(
+    store: Store, tmp_path: Path
+) -> None:
+    # Three arms at once, each stage with two workers, on a machine of two CPUs.
+    process = command(tmp_path, store, "toy_question", "--workers", "2")
+    output, _ = process.communicate(timeout=2 * TIMEOUT_S)
+    assert process.returncode == 1, output
+    states = {(s.arm, s.stage): s for s in study_status(store, store.manifests())}
+    assert {arm for (arm, stage), s in states.items() if stage == "evaluate" and s.state == "done"} == {
+        "baseline",
+        "double",
+    }
+    failed = states["broken", "weight"]
+    assert failed.error == "TrainingError: the loss of task left is not finite at step 3"
+    assert Path(failed.log).read_text().count("Traceback") == 1
+    for address in store.addresses("edge"):
+        told = json.loads((store.path(address) / "provenance.json").read_text())
+        assert told["workers"] == 2
 
 
-def test_a_worker_sees_the_stop_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dymu.run.cluster._STOP_LOOK_S", 0.0)
-    asked = _stop_asked(tmp_path / "stop")
-    assert not asked()
-    (tmp_path / "stop").touch()
-    assert asked()
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_what_no_node_can_hold_is_refused_before_anything_starts(store: Store, tmp_path: Path) -> None:
+    process = command(tmp_path, store, "toy_studies:ours", "--resource", "edge.workers=8", "--threads", "64")
+    output, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 3, output
+    told = " ".join(output.split())
+    assert "stage edge needs 8 workers with 64 CPUs, 0 GPUs and 1.0 GiB each" in told
+    assert "stage anchor needs 64 CPUs, 0 GPUs and 1.0 GiB on one node" in told
+    assert "but the nodes have: " in told
+    assert list(store.started()) == []

@@ -53,6 +53,7 @@ class ToyTraining:
     fail_at: int | None = None
     needs_file: str | None = None  # fails while this file does not exist
     kill_itself: bool = False
+    tells: str | None = None  # a file that gets a line whenever the training starts
 
 
 @config
@@ -100,6 +101,9 @@ def train(step: Step, context: RunContext) -> None:
     training: ToyTraining = step.config
     if training.kill_itself:
         os.kill(os.getpid(), signal.SIGKILL)
+    if training.tells is not None and context.world.leader:
+        with Path(training.tells).open("a") as file:
+            file.write(f"{step.stage} {context.world.size}\n")
     state = context.restore() or {"step": 0, "sum": torch.zeros(3, dtype=torch.float64)}
     first, total = int(state["step"]), state["sum"]
     context.spool.rewind(first)

@@ -56,6 +56,10 @@ def main() -> None:
         if os.environ.get("DYMU_DEBUG"):
             raise
         complain(str(error))
+        if error.at_once:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(error.exit_code)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

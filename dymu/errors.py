@@ -8,9 +8,15 @@ from typing import ClassVar
 
 
 class DymuError(Exception):
-    """Base of all errors that a user can meet and act upon."""
+    """Base of all errors that a user can meet and act upon.
+
+    Attributes:
+        exit_code: Of the command.
+        at_once: Whether the process ends without what libraries do at its end.
+    """
 
     exit_code: ClassVar[int] = 1
+    at_once: ClassVar[bool] = False
 
 
 class SpecError(DymuError):

@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dymu.errors import BackendError
+from dymu.run.cluster.head import HeadLostError
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -66,8 +67,8 @@ def connected(address: str | None, logs: Path) -> Iterator[Path]:
             with _handlers_kept():
                 _connect(ray, address, scratch)
             logging.getLogger("ray").setLevel(logging.CRITICAL)  # errors are told by the steps themselves
-            quiet.callback(ray.shutdown)
-            yield scratch
+            with _disconnected(ray):
+                yield scratch
     except BackendError:
         keep = address is None  # the error names the logs in it
         raise
@@ -114,6 +115,19 @@ def _connect(ray: Any, address: str | None, scratch: Path) -> None:
             raise BackendError(f"Ray at {address} cannot be used: {reason}. {advice}") from error
         advice = f"Its logs are below {scratch}; `--backend local` does without Ray."
         raise BackendError(f"Ray on this machine cannot be used: {reason}. {advice}") from error
+
+
+@contextmanager
+def _disconnected(ray: Any) -> Iterator[None]:
+    """End the connection after the block, unless there is nobody to tell: Ray would wait, then end us."""
+    try:
+        yield
+    except HeadLostError:
+        raise
+    except BaseException:
+        ray.shutdown()
+        raise
+    ray.shutdown()
 
 
 @contextmanager

@@ -6,6 +6,8 @@ business (ADR 0012), so nothing is reported to Train but how it ended.
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,9 @@ class Launcher:
         from ray.train.v2.api.exceptions import ControllerError, TrainingFailedError
 
         gpu = need.gpus > 0
+        # Train's own account of the run; only this process and the controller beside it look at it.
+        scratch = self._cargo.scratch if Path(self._cargo.scratch).is_dir() else None
+        folder = tempfile.mkdtemp(prefix="train-", dir=scratch)
         trainer = make_trainer(
             train_worker,
             train_loop_config={"work": pack(work), "gpu": gpu},
@@ -109,7 +114,7 @@ class Launcher:
             ),
             run_config=RunConfig(
                 name=work.step.address.replace("/", "-"),
-                storage_path=str(Path(self._cargo.scratch) / "train"),
+                storage_path=folder,
                 failure_config=FailureConfig(max_failures=RETRIES, controller_failure_limit=_START_ATTEMPTS),
                 callbacks=[make_gate(self._cargo, need)],
             ),
@@ -126,6 +131,8 @@ class Launcher:
             raise BackendError(
                 f"{work.step.address}: its workers died {RETRIES + 1} times: {_reason(error)}"
             ) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_trainer(train_fn: Any, **options: Any) -> Any:

@@ -3,6 +3,8 @@
 No ``Tuner.restore``: after a crash the same command makes its plan from the store and goes on.
 """
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,10 +13,10 @@ from typing import Any
 
 from dymu.artifacts.store import Store
 from dymu.errors import BackendError, DymuError
-from dymu.run.background import Background
 from dymu.run.cluster.admission import Admission
 from dymu.run.cluster.cargo import Cargo, pack
 from dymu.run.cluster.connect import connected
+from dymu.run.cluster.head import GO_ON, patience, while_head_answers
 from dymu.run.cluster.nodes import nodes_possible, remove_orphaned_groups
 from dymu.run.cluster.trial import run_trial
 from dymu.run.cluster.walker import Walk, make_searcher
@@ -25,7 +27,6 @@ from dymu.run.resources import check_feasible
 _RETRIES = 2  # of a trial whose process or node died; a step that raises is reported and never repeated
 _MOST_TRIALS = 512  # the walk admits what fits; Tune only needs some number
 _SWEEP_S = 2.0
-_GO_ON = "Finished steps and checkpoints are kept; run the same command again."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,20 +85,24 @@ def run_cluster(
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
             ),
         )
-        with Background(_sweep, period_s=_SWEEP_S), _no_idle_trial():
+        threading.Thread(target=_sweep, args=(walk,), name="dymu-sweep", daemon=True).start()
+        with _no_idle_trial():
             _fit(tuner, queue)
 
 
 def _fit(tuner: Any, queue: Queue) -> None:
+    import ray
+
     try:
-        tuner.fit()
+        head = ray.get_runtime_context().gcs_address
+        while_head_answers(tuner.fit, head=head, patience_s=patience())
     except DymuError:
         raise
     except Exception as error:
         reason = str(error).strip().splitlines()[-1]
-        raise BackendError(f"Ray stopped before the end: {reason}. {_GO_ON}") from error
+        raise BackendError(f"Ray stopped before the end: {reason}. {GO_ON}") from error
     if not queue.exhausted:
-        raise BackendError(f"Ray ended, but {len(queue.running)} chains of steps did not. {_GO_ON}")
+        raise BackendError(f"Ray ended, but {len(queue.running)} chains of steps did not. {GO_ON}")
 
 
 @contextmanager
@@ -128,6 +133,9 @@ def _request(config: Mapping[str, Any]) -> Any:
     return tune.PlacementGroupFactory([dict(config["bundle"])])
 
 
-def _sweep() -> None:
-    with suppress(Exception):  # a head that is away; that it stays away is told by Tune
-        remove_orphaned_groups()
+def _sweep(walk: Walk) -> None:
+    """Remove placement groups without a creator for as long as the run lasts."""
+    while not walk.over:
+        with suppress(Exception):  # a head that is away; that it stays away is told by somebody else
+            remove_orphaned_groups()
+        time.sleep(_SWEEP_S)

@@ -32,13 +32,16 @@ def test_texts_are_sent_while_the_step_runs(bucket: Bucket, tmp_path: Path) -> N
 
 
 def test_nothing_is_sent_after_the_end(bucket: Bucket, tmp_path: Path) -> None:
+    before = {thread.ident for thread in threading.enumerate()}
     courier, work = Courier(period_s=0.02), RemoteWork(bucket, KEY)
     courier.begin("edge/a", work, tmp_path)
+    started = [t for t in threading.enumerate() if t.name == "dymu work folders" and t.ident not in before]
+    assert len(started) == 1
     courier.end("edge/a")
     (tmp_path / "progress.json").write_text("1")
     time.sleep(0.1)
     assert read_snapshot(bucket, KEY).files == {}
-    assert "dymu work folders" not in [thread.name for thread in threading.enumerate()]
+    wait_for(lambda: not started[0].is_alive())
 
 
 def test_courier_starts_again_after_its_end(bucket: Bucket, tmp_path: Path) -> None:

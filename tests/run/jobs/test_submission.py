@@ -145,6 +145,6 @@ def test_a_store_has_an_absolute_place(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_store_in_the_folder_is_a_pattern() -> None:
-    assert inside("/work/.dymu", Path("/work")) == ["/.dymu"]
+    assert inside("/srv/study/.dymu", Path("/srv/study")) == ["/.dymu"]
     assert inside("/mnt/store", Path("/work")) == []
     assert inside("s3://b/p", Path("/work")) == []

@@ -1,40 +1,37 @@
-"""Forms as YAML, for people; every text is quoted, so that none is taken for a number."""
+"""Forms as YAML, for people; every text is quoted: no reader takes it for a number or a truth value."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+import yaml
 
 
 def to_yaml(form: Mapping[str, Any]) -> str:
-    """A form of mappings, lists, texts, numbers and truth values as a YAML document."""
-    return "\n".join(_lines(form, "")) + "\n"
+    """A form of mappings, lists, texts, numbers and truth values as a YAML document, keys in their order."""
+    written: str = yaml.dump(
+        dict(form), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=float("inf")
+    )
+    return written
 
 
-def _lines(form: Any, indent: str) -> Iterator[str]:
-    if isinstance(form, Mapping):
-        for key, value in form.items():
-            yield from _entry(f"{indent}{key}:", value, indent + "  ")
-    else:
-        for value in form:
-            first, *rest = _lines(value, indent + "  ") if _nested(value) else [f"{indent}  {_scalar(value)}"]
-            yield f"{indent}- {first[len(indent) + 2 :]}"
-            yield from rest
+class _Dumper(yaml.SafeDumper):
+    """Quotes texts, keeps their lines as lines, quotes a key only where it has to, and indents lists."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 for all data
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 never
+        super().increase_indent(flow, indentless=False)
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        node = super().represent_mapping(tag, mapping, flow_style)
+        for key, _ in node.value:
+            key.style = None
+        return node
 
 
-def _entry(key: str, value: Any, indent: str) -> Iterator[str]:
-    if _nested(value):
-        yield key
-        yield from _lines(value, indent)
-    elif isinstance(value, str) and "\n" in value:
-        yield f"{key} |"
-        yield from (f"{indent}{line}" for line in value.rstrip("\n").split("\n"))
-    else:
-        yield f"{key} {_scalar(value)}"
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else '"')
 
 
-def _nested(value: Any) -> bool:
-    return isinstance(value, Mapping | Sequence) and not isinstance(value, str) and len(value) > 0
-
-
-def _scalar(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+_Dumper.add_representer(str, _text)

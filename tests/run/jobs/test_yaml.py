@@ -24,6 +24,15 @@ def test_it_can_be_read_again(form: dict[str, Any]) -> None:
     assert yaml.safe_load(to_yaml(form)) == form
 
 
+@pytest.mark.parametrize("key", ["no", "on", "y", "null", "~", "1.5", "-", "", "a: b", "#"])
+def test_a_key_stays_a_text(key: str) -> None:
+    assert yaml.safe_load(to_yaml({"a": {key: 1}})) == {"a": {key: 1}}
+
+
+def test_texts_that_other_readers_take_for_numbers_are_quoted() -> None:
+    assert to_yaml({"a": "1e3", "b": ["0o7"]}) == 'a: "1e3"\nb:\n  - "0o7"\n'
+
+
 @pytest.mark.parametrize("text", ["yes", "1.0", "null", "0x1f", "- a", "a: b", "#", "'", '"', "é", ""])
 def test_a_text_stays_a_text(text: str) -> None:
     assert yaml.safe_load(to_yaml({"a": text, "b": [text]})) == {"a": text, "b": [text]}

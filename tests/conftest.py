@@ -18,7 +18,7 @@ from hypothesis import settings
 
 from dymu import cli
 
-# The same commit gets the same verdict every time. `pytest --hypothesis-profile=explore` looks for new examples.
+# The same commit gets the same verdict every time; --hypothesis-profile=explore looks for new examples.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2000, deadline=None)
 settings.load_profile("repeatable")

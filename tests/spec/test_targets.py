@@ -8,12 +8,16 @@ DIGIT = Task(name="left", kind="classification", num_outputs=10)
 ROOM = Task(name="room", kind="segmentation", num_outputs=6)
 NORMALS = Task(name="normals", kind="normals", num_outputs=3)
 DEPTH = Task(name="depth", kind="depth", num_outputs=1)
+SALIENCY = Task(name="saliency", kind="saliency", num_outputs=1)
+EDGES = Task(name="edges", kind="edges", num_outputs=1, positive_weight=0.95)
 
 GOOD = [
     (DIGIT, (4, 2, 10), (4,)),
     (ROOM, (4, 2, 6, 8, 9), (4, 8, 9)),
     (NORMALS, (4, 2, 3, 8, 9), (4, 3, 8, 9)),
     (DEPTH, (4, 2, 1, 8, 9), (4, 1, 8, 9)),
+    (SALIENCY, (4, 2, 1, 8, 9), (4, 1, 8, 9)),
+    (EDGES, (4, 2, 1, 8, 9), (4, 1, 8, 9)),
 ]
 
 
@@ -71,10 +75,17 @@ def test_the_wrong_kind_of_numbers_is_refused(
 
 @pytest.mark.parametrize(
     ("kind", "classes"),
-    [("classification", True), ("segmentation", True), ("normals", False), ("depth", False)],
+    [
+        ("classification", True),
+        ("segmentation", True),
+        ("normals", False),
+        ("depth", False),
+        ("saliency", False),
+        ("edges", False),
+    ],
 )
 def test_which_kinds_have_classes(kind: TaskKind, classes: bool) -> None:
-    assert has_class_targets(Task(name="t", kind=kind, num_outputs=3)) is classes
+    assert has_class_targets(Task(name="t", kind=kind, num_outputs=1)) is classes
 
 
 def test_a_missing_target_is_named_beside_what_there_is() -> None:

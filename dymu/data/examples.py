@@ -1,8 +1,9 @@
-"""Examples of one split, in memory."""
+"""Examples of one split, in memory or mapped from a file, and how they are made ready for a network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -24,19 +25,38 @@ class DataPlace:
     root: Path | None = None
 
 
+class Preparation(Protocol):
+    """Makes network input of what is stored; pure functions, whatever the device."""
+
+    @property
+    def num_draws(self) -> int:
+        """K, the numbers in [0, 1) that the augmentation of one example takes; 0 for no augmentation."""
+
+    def plain(self, images: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Images and targets of a batch as networks and losses want them."""
+
+    def augmented(
+        self, images: Tensor, targets: Mapping[str, Tensor], draws_BK: Tensor
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The same, changed at random as the draws say."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """All examples of a split.
+    """All examples of a split, or a batch of them.
 
     Attributes:
-        images: (n, C, H, W) float32.
-        targets: Per task name, (n, ...) as its :data:`~dymu.spec.task.TaskKind` says.
+        images: (n, C, H, W), or (n, N, C, H, W) if every task has an image of its own; float32, or the
+            stored form that ``preparation`` takes.
+        targets: Per task name, (n, ...) as its :data:`~dymu.spec.task.TaskKind` says, or the stored form.
         digest: Content digest of images and targets of the whole dataset.
+        preparation: What makes a batch ready; ``None`` if it is.
     """
 
     images: Tensor
     targets: Mapping[str, Tensor]
     digest: str
+    preparation: Preparation | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -59,10 +79,28 @@ class Examples:
         if len(self) == 0:
             raise DataError("the split is empty; raise the number of examples in the dataset's config.")
 
-    def batch(self, index_B: Tensor, device: str = "cpu") -> "Examples":
-        """The examples at the given positions, on a device."""
-        targets = {name: target[index_B].to(device) for name, target in self.targets.items()}
-        return Examples(images=self.images[index_B].to(device), targets=targets, digest=self.digest)
+    @property
+    def num_draws(self) -> int:
+        """Numbers in [0, 1) that the augmentation of one example takes."""
+        return 0 if self.preparation is None else self.preparation.num_draws
+
+    def batch(self, index_B: Tensor, device: str = "cpu", draws_BK: Tensor | None = None) -> "Examples":
+        """The examples at the given positions, ready for a network, on a device.
+
+        Args:
+            index_B: Positions.
+            device: Where the batch is made ready and stays.
+            draws_BK: Draws of the augmentation, on the CPU; ``None`` for none.
+        """
+        images = self.images[index_B].to(device)
+        targets: Mapping[str, Tensor] = {
+            name: target[index_B].to(device) for name, target in self.targets.items()
+        }
+        if self.preparation is not None and draws_BK is not None:
+            images, targets = self.preparation.augmented(images, targets, draws_BK.to(device))
+        elif self.preparation is not None:
+            images, targets = self.preparation.plain(images, targets)
+        return Examples(images=images, targets=targets, digest=self.digest)
 
 
 def draw_batch(count: int, size: int, generator: torch.Generator) -> Tensor:

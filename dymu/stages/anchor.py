@@ -1,13 +1,11 @@
 """Stage 0: the anchor net, N single-task networks from one common initialisation (section 3.1)."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-from dymu.artifacts.config import check, config
+from dymu.artifacts.config import absent_means, check, config
 from dymu.artifacts.step import Step
-from dymu.data.examples import Examples, draw_batch
+from dymu.data.examples import Examples
 from dymu.data.splits import Split
 from dymu.networks.anchor_net import AnchorNet, single_task_nets
 from dymu.networks.backbones.protocol import Backbone
@@ -15,11 +13,14 @@ from dymu.networks.forward import Conditions, tree_forward
 from dymu.networks.tree import separate_streams
 from dymu.spec.dataset import Dataset
 from dymu.stages.agreement import Outcome
-from dymu.stages.anchor_stream import AnchorStreamConfig, anchor_stream_step, put_together
+from dymu.stages.anchor_stream import START, AnchorStreamConfig, anchor_stream_step, put_together, start
+from dymu.stages.batches import training_batches
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
 from dymu.stages.precision import features_in
+from dymu.stages.shared import SharedConfig, shared_step
+from dymu.stages.start import Initialisation
 from dymu.stages.tensors import load_module, save_module
 from dymu.stages.training import Training, train
 
@@ -36,17 +37,35 @@ class AnchorRecipe:
         backbone: Architecture of a stream.
         optimisation: Of all streams; each stream sees every batch and its own task's loss.
         batch_size: Images a step.
-        initialisation: ``common`` starts all streams from the same numbers (stands in for ImageNet weights);
-            ``independent`` streams cannot exchange features (docs/log.md).
+        initialisation: ``common`` starts all streams from the same numbers: those of the backbone's pretrained
+            weights, or random ones in their stead. ``shared`` starts them from one multi-task net that was
+            trained for the uniform preference. ``independent`` streams cannot exchange features
+            (docs/log.md).
+        pretraining: Of the shared net; ``None`` unless ``initialisation`` is ``shared``.
+        pretraining_batch_size: Images a step of the shared net; ``None`` for ``batch_size``.
     """
 
     backbone: Backbone
     optimisation: Optimisation
     batch_size: int = 32
-    initialisation: Literal["common", "independent"] = "common"
+    initialisation: Initialisation = "common"
+    pretraining: Optimisation | None = absent_means(None)
+    pretraining_batch_size: int | None = absent_means(None)
 
     def __post_init__(self) -> None:
         check(self.batch_size >= 2, self, "batch_size", "at least 2, batch statistics need two images")
+        shared = self.initialisation == "shared"
+        trained = self.pretraining is not None
+        check(
+            trained or not shared, self, "pretraining", "an Optimisation, because initialisation is 'shared'"
+        )
+        unused = f"None, because initialisation is {self.initialisation!r}; with 'shared' it is used"
+        check(shared or not trained, self, "pretraining", unused)
+        size = self.pretraining_batch_size
+        check(shared or size is None, self, "pretraining_batch_size", unused)
+        check(size is None or size >= 2, self, "pretraining_batch_size", "None or at least 2")
+        apart = self.initialisation == "independent" and self.backbone.pretrained is not None
+        check(not apart, self, "initialisation", "'common' or 'shared', because the backbone is pretrained")
 
 
 @config
@@ -65,6 +84,7 @@ class AnchorConfig:
 def anchor_step(recipe: AnchorRecipe, *, dataset: Dataset, seed: int) -> Step:
     """The step that trains the anchor net."""
     settings = AnchorConfig(dataset=dataset, recipe=recipe)
+    inputs = _inputs(recipe, dataset=dataset, seed=seed)
     parts = (
         AnchorStreamConfig(
             dataset=dataset,
@@ -81,8 +101,9 @@ def anchor_step(recipe: AnchorRecipe, *, dataset: Dataset, seed: int) -> Step:
         revision=REVISION,
         config=settings,
         run=run_anchor,
+        inputs=inputs,
         seed=seed,
-        parts=tuple(anchor_stream_step(part, seed=seed) for part in parts),
+        parts=tuple(anchor_stream_step(part, shared=inputs.get(START), seed=seed) for part in parts),
     )
 
 
@@ -99,8 +120,9 @@ def run_anchor(step: Step, context: RunContext) -> None:
         tasks,
         settings.dataset.input_shape,
         context.random.torch("initialisation"),
-        common_initialisation=recipe.initialisation == "common",
+        common_initialisation=recipe.initialisation != "independent",
     ).to(context.device)
+    start(net, step, context)
     if context.parts:
         parts = [context.parts[part.address] for part in step.parts]
         put_together(net, recipe.optimisation, parts, context)
@@ -120,13 +142,25 @@ def load_anchor(anchor: Step, context: RunContext, role: str = "anchor") -> Anch
     return net.requires_grad_(False).eval().to(context.device)
 
 
+def _inputs(recipe: AnchorRecipe, *, dataset: Dataset, seed: int) -> dict[str, Step]:
+    if recipe.pretraining is None:
+        return {}
+    settings = SharedConfig(
+        dataset=dataset,
+        backbone=recipe.backbone,
+        optimisation=recipe.pretraining,
+        batch_size=recipe.pretraining_batch_size or recipe.batch_size,
+    )
+    return {START: shared_step(settings, seed=seed)}
+
+
 def _train(net: AnchorNet, examples: Examples, recipe: AnchorRecipe, context: RunContext) -> None:
     tasks = net.tasks
     parents = separate_streams(net.num_layers, len(tasks))
+    batches = training_batches(examples, recipe.batch_size, context)
 
     def compute(number: int) -> Outcome:
-        index_B = draw_batch(len(examples), recipe.batch_size, context.random.torch("batch", number))
-        batch = examples.batch(context.world.shard(index_B), context.device)
+        batch = batches.at(number)
         with features_in(recipe.optimisation.precision, context.device):
             predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=context.world))
         losses_N = batch_losses(tasks, predictions, batch.targets, context.world)[0]

@@ -7,15 +7,15 @@ so ends with the same bits. Its artifact serves nothing but to be put together (
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from dymu.artifacts.config import check, config
 from dymu.artifacts.step import Step
-from dymu.data.examples import Examples, draw_batch
+from dymu.data.examples import Examples
 from dymu.data.splits import Split
+from dymu.errors import SpecError
 from dymu.networks.anchor_net import AnchorNet, single_task_nets
 from dymu.networks.backbones.protocol import Backbone
 from dymu.networks.forward import Conditions, tree_forward
@@ -23,11 +23,14 @@ from dymu.networks.tree import shared_stream
 from dymu.spec.dataset import Dataset
 from dymu.spec.task import Task
 from dymu.stages.agreement import Outcome
+from dymu.stages.batches import Batches
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
 from dymu.stages.precision import features_in
 from dymu.stages.randomness import Randomness
+from dymu.stages.shared import load_shared
+from dymu.stages.start import Initialisation, copy_stem, start_from_shared, start_pretrained
 from dymu.stages.tensors import load_module, load_tensor, save_module, save_tensors
 from dymu.stages.training import Training, accumulate, ends_interval, means_of, train
 
@@ -36,6 +39,7 @@ REVISION = 1
 WEIGHTS = "anchor_stream.safetensors"
 LOSSES = "losses.safetensors"
 DRAWS_OF = "anchor"  # the stage whose draws are repeated
+START = "start"  # role of the shared net from which streams start
 
 
 @config
@@ -55,7 +59,7 @@ class AnchorStreamConfig:
     backbone: Backbone
     optimisation: Optimisation
     batch_size: int
-    initialisation: Literal["common", "independent"]
+    initialisation: Initialisation
     task: str
 
     def __post_init__(self) -> None:
@@ -73,9 +77,20 @@ class Trace(nn.Module):
         self.register_buffer("losses", torch.zeros(num_steps))
 
 
-def anchor_stream_step(settings: AnchorStreamConfig, *, seed: int) -> Step:
-    """The step that trains one stream."""
-    return Step(stage=STAGE, revision=REVISION, config=settings, run=run_anchor_stream, seed=seed)
+def anchor_stream_step(settings: AnchorStreamConfig, *, shared: Step | None, seed: int) -> Step:
+    """The step that trains one stream.
+
+    Raises:
+        SpecError: If a shared net is given without ``initialisation="shared"``, or the reverse.
+    """
+    if (settings.initialisation == "shared") != (shared is not None):
+        raise SpecError(
+            "AnchorStreamConfig.initialisation='shared' needs a shared net as input, and the others take none."
+        )
+    inputs = {} if shared is None else {START: shared}
+    return Step(
+        stage=STAGE, revision=REVISION, config=settings, run=run_anchor_stream, inputs=inputs, seed=seed
+    )
 
 
 def run_anchor_stream(step: Step, context: RunContext) -> None:
@@ -87,13 +102,14 @@ def run_anchor_stream(step: Step, context: RunContext) -> None:
     assert step.seed is not None
     random = Randomness(step.seed, DRAWS_OF)
     net = _initial(settings, tasks, random.torch("initialisation")).to(context.device)
+    start(net, step, context)
     trace = Trace(settings.optimisation.num_steps).to(context.device)
     parents = shared_stream(net.num_layers, len(tasks))
     world = context.world
+    batches = Batches(examples=examples, size=settings.batch_size, context=context, random=random)
 
     def compute(number: int) -> Outcome:
-        index_B = draw_batch(len(examples), settings.batch_size, random.torch("batch", number))
-        batch = examples.batch(world.shard(index_B), context.device)
+        batch = batches.at(number)
         with features_in(settings.optimisation.precision, context.device):
             predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=world))
         losses_N = batch_losses(tasks, predictions, batch.targets, world)[0]
@@ -111,6 +127,19 @@ def run_anchor_stream(step: Step, context: RunContext) -> None:
     )
     save_module(net, context.out_dir / WEIGHTS)
     save_tensors({"losses": trace.losses}, context.out_dir / LOSSES)
+
+
+def start(net: AnchorNet, step: Step, context: RunContext) -> None:
+    """What an anchor, or a part of one, begins with besides its random numbers.
+
+    Raises:
+        CorruptArtifactError: If the shared net is not one that fits.
+        DataError: If pretrained weights are missing or others than the backbone names.
+    """
+    if START in step.inputs:
+        start_from_shared(net, load_shared(step.inputs[START], context, START))
+    else:
+        start_pretrained(net, context)
 
 
 def put_together(
@@ -134,6 +163,7 @@ def put_together(
         load_module(single, folder / WEIGHTS)
         net.streams[number].load_state_dict(single.streams[0].state_dict())
         net.heads[number].load_state_dict(single.heads[0].state_dict())
+        copy_stem(net, single)
         losses.append(load_tensor(folder / LOSSES, "losses"))
     losses_SN = torch.stack(losses, dim=1).to(context.device)
     context.spool.rewind(0)
@@ -153,10 +183,11 @@ def _initial(settings: AnchorStreamConfig, tasks: tuple[Task, ...], generator: t
         dataset.tasks,
         dataset.input_shape,
         generator,
-        common_initialisation=settings.initialisation == "common",
+        common_initialisation=settings.initialisation != "independent",
     )
     number = [task.name for task in dataset.tasks].index(settings.task)
     single = _single(settings.backbone, tasks, dataset.input_shape)
+    copy_stem(single, whole)
     single.streams[0].load_state_dict(whole.streams[number].state_dict())
     single.heads[0].load_state_dict(whole.heads[number].state_dict())
     return single

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dymu.artifacts.config import check, config
 from dymu.artifacts.step import Step
-from dymu.data.examples import Examples, draw_batch
+from dymu.data.examples import Examples
 from dymu.data.splits import Split
 from dymu.errors import SpecError
 from dymu.networks.anchor_net import AnchorNet
@@ -26,6 +26,7 @@ from dymu.objectives.branching import (
 from dymu.stages.affinity import load_affinity
 from dymu.stages.agreement import Outcome
 from dymu.stages.anchor import AnchorConfig, load_anchor
+from dymu.stages.batches import training_batches
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
@@ -240,14 +241,13 @@ class _Minibatch:
 
     def __init__(self, step: Step, context: RunContext, net: AnchorNet, examples: Examples) -> None:
         self.settings: EdgeConfig = step.config
-        self.context, self.net, self.examples = context, net, examples
+        self.context, self.net = context, net
+        self.batches = training_batches(examples, self.settings.batch_size, context)
         self.mode: NormMode = self.settings.statistics
 
     def __call__(self, number: int, probs_PLNN: Tensor) -> Tensor:
-        generator = self.context.random.torch("batch", number)
         world = self.context.world
-        index_B = draw_batch(len(self.examples), self.settings.batch_size, generator)
-        batch = self.examples.batch(world.shard(index_B), self.context.device)
+        batch = self.batches.at(number)
         with features_in(self.settings.optimisation.precision, self.context.device):
             predictions = soft_forward(self.net, batch.images, probs_PLNN, mode=self.mode, peers=world)
         return batch_losses(self.net.tasks, predictions, batch.targets, world)

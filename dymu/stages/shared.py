@@ -11,7 +11,7 @@ import torch
 
 from dymu.artifacts.config import check, config
 from dymu.artifacts.step import Step
-from dymu.data.examples import Examples, draw_batch
+from dymu.data.examples import Examples
 from dymu.data.splits import Split
 from dymu.errors import SpecError
 from dymu.networks.anchor_net import AnchorNet, single_task_nets
@@ -22,11 +22,13 @@ from dymu.networks.tree import shared_stream
 from dymu.networks.weight_hypernet import WeightHypernet, make_weight_hypernet
 from dymu.spec.dataset import Dataset
 from dymu.stages.agreement import Outcome
+from dymu.stages.batches import training_batches
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.optimisation import Optimisation
 from dymu.stages.precision import features_in
 from dymu.stages.preferences import draw_preferences
+from dymu.stages.start import start_pretrained
 from dymu.stages.tensors import load_module, save_module
 from dymu.stages.training import Training, train
 
@@ -130,12 +132,13 @@ def run_shared(step: Step, context: RunContext) -> None:
     tasks = settings.dataset.tasks
     examples = _training_examples(settings.dataset, context)
     net = _shared_net(settings, context.random.torch("initialisation")).to(context.device)
+    start_pretrained(net, context)
     parents = shared_stream(net.num_layers, len(tasks))
     preference_N = torch.tensor(trained_for(settings), dtype=torch.float32, device=context.device)
+    batches = training_batches(examples, settings.batch_size, context)
 
     def compute(number: int) -> Outcome:
-        index_B = draw_batch(len(examples), settings.batch_size, context.random.torch("batch", number))
-        batch = examples.batch(context.world.shard(index_B), context.device)
+        batch = batches.at(number)
         with features_in(settings.optimisation.precision, context.device):
             predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=context.world))
         losses_N = batch_losses(tasks, predictions, batch.targets, context.world)[0]
@@ -158,10 +161,12 @@ def run_phn_bn(step: Step, context: RunContext) -> None:
         net = load_shared(step.inputs["shared"], context)
     else:
         net = _shared_net(settings, context.random.torch("initialisation")).to(context.device)
+        start_pretrained(net, context)
     hypernet = make_weight_hypernet(
         settings.hypernet, net, context.random.torch("hypernet"), use_resource=False
     ).to(context.device)
     parents = shared_stream(net.num_layers, len(tasks))
+    batches = training_batches(examples, settings.batch_size, context)
 
     def compute(number: int) -> Outcome:
         preference_PN, resource_P = draw_preferences(
@@ -172,8 +177,7 @@ def run_phn_bn(step: Step, context: RunContext) -> None:
         )
         preference_PN = preference_PN.to(context.device)
         adaptation = hypernet(preference_PN, resource_P.to(context.device))
-        index_B = draw_batch(len(examples), settings.batch_size, context.random.torch("batch", number))
-        batch = examples.batch(context.world.shard(index_B), context.device)
+        batch = batches.at(number)
         trees = parents.expand(settings.preferences_per_step, -1, -1)
         conditions = Conditions("batch", adaptation, peers=context.world)
         with features_in(settings.optimisation.precision, context.device):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dymu.artifacts.config import check, config
 from dymu.artifacts.step import Step
-from dymu.data.examples import Examples, draw_batch
+from dymu.data.examples import Examples
 from dymu.data.splits import Split
 from dymu.networks.edge_hypernet import EdgeHypernet
 from dymu.networks.forward import Conditions, tree_forward
@@ -17,6 +17,7 @@ from dymu.networks.weight_hypernet import WeightHypernet, make_weight_hypernet
 from dymu.objectives.branching import gumbel_softmax, standard_gumbel
 from dymu.stages.agreement import Outcome
 from dymu.stages.anchor import load_anchor
+from dymu.stages.batches import training_batches
 from dymu.stages.context import RunContext
 from dymu.stages.edge import load_edge
 from dymu.stages.losses import batch_losses
@@ -78,6 +79,7 @@ def run_weight(step: Step, context: RunContext) -> None:
     hypernet = make_weight_hypernet(settings.hypernet, net, context.random.torch("initialisation")).to(
         context.device
     )
+    batches = training_batches(examples, settings.batch_size, context)
 
     def compute(number: int) -> Outcome:
         preference_PN, resource_P = draw_preferences(
@@ -89,8 +91,7 @@ def run_weight(step: Step, context: RunContext) -> None:
         preference_PN, resource_P = preference_PN.to(context.device), resource_P.to(context.device)
         parents_PLN = _trees(settings, edge, preference_PN, resource_P, context.random.torch("trees", number))
         adaptation = hypernet(preference_PN, resource_P)
-        index_B = draw_batch(len(examples), settings.batch_size, context.random.torch("batch", number))
-        batch = examples.batch(context.world.shard(index_B), context.device)
+        batch = batches.at(number)
         conditions = Conditions(settings.statistics, adaptation, peers=context.world)
         with features_in(settings.optimisation.precision, context.device):
             predictions = tree_forward(net, batch.images, parents_PLN, conditions)

@@ -6,9 +6,20 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from dymu.networks.norm import Node, NormCall
+from dymu.networks.pretrained import PretrainedWeights
 from dymu.spec.task import Task
 
 Shape = tuple[int, int, int]  # channels, height, width
+
+
+class Stem(Node, ABC):
+    """What all streams share before layer 0: it keeps its start and stored statistics, and runs once."""
+
+    out_shape: Shape
+
+    @abstractmethod
+    def forward(self, images_BPCHW: Tensor) -> Tensor:
+        """Features that every block of layer 0 reads."""
 
 
 class Block(Node, ABC):
@@ -40,6 +51,13 @@ class Backbone(Protocol):
     @property
     def skip_layer(self) -> int | None:
         """Layer whose features heads also read, along the task's own path (docs/protocol.md, no. 29)."""
+
+    @property
+    def pretrained(self) -> PretrainedWeights | None:
+        """Weights from which every stream starts; ``None`` for random numbers."""
+
+    def stem(self, image_shape: Shape) -> Stem | None:
+        """What all streams share; ``None`` if blocks of layer 0 read the image."""
 
     def block(self, layer: int, in_shape: Shape) -> Block:
         """A block of the given layer, 0 <= layer < L."""

@@ -57,6 +57,13 @@ class SmallBackbone:
         """L."""
         return len(self.channels)
 
+    @property
+    def pretrained(self) -> None:
+        """Nobody trained it before."""
+
+    def stem(self, image_shape: Shape) -> None:
+        """Streams read the image."""
+
     def block(self, layer: int, in_shape: Shape) -> Block:
         """Two convolutions, with a residual connection where the shapes allow it."""
         return SmallBlock(

@@ -37,8 +37,8 @@ class AnchorRecipe:
         backbone: Architecture of a stream.
         optimisation: Of all streams; each stream sees every batch and its own task's loss.
         batch_size: Images a step.
-        initialisation: ``common`` starts all streams from the same numbers: those of the backbone's pretrained
-            weights, or random ones in their stead. ``shared`` starts them from one multi-task net that was
+        initialisation: ``common`` starts all streams from the same numbers: the backbone's pretrained weights,
+            or random ones that stand in for them. ``shared`` starts them from one multi-task net that was
             trained for the uniform preference. ``independent`` streams cannot exchange features
             (docs/log.md).
         pretraining: Of the shared net; ``None`` unless ``initialisation`` is ``shared``.
@@ -56,9 +56,8 @@ class AnchorRecipe:
         check(self.batch_size >= 2, self, "batch_size", "at least 2, batch statistics need two images")
         shared = self.initialisation == "shared"
         trained = self.pretraining is not None
-        check(
-            trained or not shared, self, "pretraining", "an Optimisation, because initialisation is 'shared'"
-        )
+        needed = "an Optimisation, because initialisation is 'shared'"
+        check(trained or not shared, self, "pretraining", needed)
         unused = f"None, because initialisation is {self.initialisation!r}; with 'shared' it is used"
         check(shared or not trained, self, "pretraining", unused)
         size = self.pretraining_batch_size

@@ -85,7 +85,7 @@ def anchor_stream_step(settings: AnchorStreamConfig, *, shared: Step | None, see
     """
     if (settings.initialisation == "shared") != (shared is not None):
         raise SpecError(
-            "AnchorStreamConfig.initialisation='shared' needs a shared net as input, and the others take none."
+            "AnchorStreamConfig.initialisation='shared' needs a shared net as input, others take none."
         )
     inputs = {} if shared is None else {START: shared}
     return Step(

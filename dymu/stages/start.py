@@ -1,0 +1,72 @@
+"""How a net starts that is about to be trained: from weights that were trained before.
+
+Streams exchange features only if they start alike (docs/log.md): from one file of weights, from the stream of
+a shared net, or from the random numbers that they were built with.
+"""
+
+import json
+import logging
+from typing import Literal
+
+from dymu.artifacts.files import disk_errors
+from dymu.networks import pretrained
+from dymu.networks.anchor_net import AnchorNet
+from dymu.stages.context import RunContext
+
+Initialisation = Literal["common", "independent", "shared"]
+
+REPORT = "pretrained.json"
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def start_pretrained(net: AnchorNet, context: RunContext) -> None:
+    """Fill a net from the file that its backbone names, if it names one; publishes ``pretrained.json``.
+
+    The published file says which keys were loaded, what keeps its random numbers because the file has nothing
+    for it, and which keys of the file were not used.
+
+    Raises:
+        DataError: If the file is missing or is another one.
+        StoreError: If the disk refuses.
+    """
+    weights = net.backbone.pretrained
+    if weights is None:
+        return
+    report = pretrained.load_pretrained(net, context.data.root)
+    _LOGGER.info(
+        "%s starts from %s: %d keys loaded, %d missing, %d not used",
+        context.step.address,
+        weights.file,
+        len(report.loaded),
+        len(report.missing),
+        len(report.unexpected),
+    )
+    form = {
+        "file": weights.file,
+        "sha256": weights.sha256,
+        "loaded": sorted(report.loaded),
+        "missing": sorted(report.missing),
+        "unexpected": sorted(report.unexpected),
+    }
+    path = context.out_dir / REPORT
+    with disk_errors(path, doing="write"):
+        path.write_text(json.dumps(form, indent=1) + "\n", encoding="utf-8")
+
+
+def start_from_shared(net: AnchorNet, shared: AnchorNet) -> None:
+    """Give every stream the numbers of a shared net's one stream, and every head those of its task's head."""
+    assert shared.num_streams == 1, "a shared net has one stream"
+    copy_stem(net, shared)
+    for stream in net.streams:
+        stream.load_state_dict(shared.streams[0].state_dict())
+    heads = {task.name: head for task, head in zip(shared.tasks, shared.heads, strict=True)}
+    for task, head in zip(net.tasks, net.heads, strict=True):
+        head.load_state_dict(heads[task.name].state_dict())
+
+
+def copy_stem(net: AnchorNet, source: AnchorNet) -> None:
+    """Give a net the stem of another; streams that are brought together had the same one all along."""
+    stem, other = getattr(net, "stem", None), getattr(source, "stem", None)
+    if stem is not None and other is not None:
+        stem.load_state_dict(other.state_dict())

@@ -37,8 +37,8 @@ class AnchorRecipe:
         backbone: Architecture of a stream.
         optimisation: Of all streams; each stream sees every batch and its own task's loss.
         batch_size: Images a step.
-        initialisation: ``common`` starts all streams from the same numbers: the backbone's pretrained weights,
-            or random ones that stand in for them. ``shared`` starts them from one multi-task net that was
+        initialisation: ``common`` starts all streams from the same numbers: pretrained weights if the backbone
+            has some, else random ones in their stead. ``shared`` starts them from one multi-task net that was
             trained for the uniform preference. ``independent`` streams cannot exchange features
             (docs/log.md).
         pretraining: Of the shared net; ``None`` unless ``initialisation`` is ``shared``.
@@ -83,7 +83,7 @@ class AnchorConfig:
 def anchor_step(recipe: AnchorRecipe, *, dataset: Dataset, seed: int) -> Step:
     """The step that trains the anchor net."""
     settings = AnchorConfig(dataset=dataset, recipe=recipe)
-    inputs = _inputs(recipe, dataset=dataset, seed=seed)
+    inputs = start_inputs(recipe, dataset=dataset, seed=seed)
     parts = (
         AnchorStreamConfig(
             dataset=dataset,
@@ -141,7 +141,8 @@ def load_anchor(anchor: Step, context: RunContext, role: str = "anchor") -> Anch
     return net.requires_grad_(False).eval().to(context.device)
 
 
-def _inputs(recipe: AnchorRecipe, *, dataset: Dataset, seed: int) -> dict[str, Step]:
+def start_inputs(recipe: AnchorRecipe, *, dataset: Dataset, seed: int) -> dict[str, Step]:
+    """The inputs of a step that begins as an anchor of this recipe does."""
     if recipe.pretraining is None:
         return {}
     settings = SharedConfig(

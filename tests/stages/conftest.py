@@ -20,7 +20,7 @@ from dymu.networks.preference_embedding import HypernetConfig
 from dymu.spec.evaluation import EvaluationConfig
 from dymu.spec.study import Method, Study, override
 from dymu.stages.affinity import AffinityConfig
-from dymu.stages.anchor import AnchorRecipe
+from dymu.stages.anchor import AnchorRecipe, anchor_step
 from dymu.stages.context import RunContext
 from dymu.stages.edge import EdgeConfig
 from dymu.stages.optimisation import Optimisation
@@ -66,6 +66,12 @@ def study_of(study: Study, methods: Mapping[str, Method]) -> Callable[[str], Stu
 def steps() -> Mapping[str, Step]:
     """Every stage's step at seed 0, by name."""
     return tiny_steps()
+
+
+@pytest.fixture(scope="session")
+def shared_start(steps: Mapping[str, Step]) -> Step:
+    """An anchor whose streams start from a shared net."""
+    return steps["shared_start"]
 
 
 @pytest.fixture(scope="session")
@@ -170,6 +176,7 @@ def tiny_steps(num_steps: int = NUM_STEPS) -> dict[str, Step]:
     heavy = override(with_method(study, methods["frozen_phn_bn"]), "dataset.parity_weight", 1e39)
     return closure(study) | {
         "anchor_stream": closure(study)["anchor"].parts[1],
+        "shared_start": anchor_step(shared_start_recipe(study), dataset=study.dataset, seed=0),
         "path_losses": tabulated["path_losses"],
         "tabulated_edge": tabulated["edge"],
         "shared": frozen["shared"],
@@ -177,6 +184,16 @@ def tiny_steps(num_steps: int = NUM_STEPS) -> dict[str, Step]:
         "heavy_shared": closure(heavy)["shared"],
         "phn_bn": closure(with_method(study, methods["phn_bn"]))["phn_bn"],
     }
+
+
+def shared_start_recipe(study: Study) -> AnchorRecipe:
+    """A study's recipe with streams that start from a shared net."""
+    assert isinstance(study.method, Controllable)
+    recipe = study.method.anchor
+    return changed(
+        recipe,
+        {"initialisation": "shared", "pretraining": recipe.optimisation, "pretraining_batch_size": 5},
+    )
 
 
 def make_context(

@@ -9,6 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from dymu.artifacts.config import changed
+from dymu.artifacts.fingerprint import canonical
 from dymu.artifacts.step import Step
 from dymu.data.digits import Digits
 from dymu.data.examples import DataPlace, Examples
@@ -19,13 +21,18 @@ from dymu.networks.backbones.small import SmallBackbone
 from dymu.networks.norm import NormCall
 from dymu.objectives.task_losses import task_loss
 from dymu.spec.study import Study, override
-from dymu.stages.anchor import WEIGHTS, AnchorRecipe, load_anchor
+from dymu.stages.anchor import WEIGHTS, AnchorRecipe, anchor_step, load_anchor
 from dymu.stages.context import RunContext
+from dymu.stages.inputs import dataset_of
 from dymu.stages.optimisation import Optimisation
+from dymu.stages.shared import WEIGHTS as SHARED_WEIGHTS
+from dymu.stages.shared import SharedConfig
 from dymu.tracking.spool import METRICS
 
 MakeContext = Callable[..., RunContext]
 Runner = Callable[..., Path]
+
+SHORT = Optimisation(num_steps=1)
 
 
 def anchor_of(study: Study, *, seed: int = 0) -> Step:
@@ -143,9 +150,71 @@ def test_a_missing_target_is_named_before_any_training(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"batch_size": 1}, {"initialisation": "imagenet"}, {"backbone": Digits()}], ids=str
+    "wrong",
+    [
+        {"batch_size": 1},
+        {"initialisation": "imagenet"},
+        {"backbone": Digits()},
+        {"pretraining": SHORT},
+        {"pretraining": SHORT, "initialisation": "independent"},
+        {"pretraining": None, "initialisation": "shared"},
+        {"pretraining_batch_size": 8},
+        {"pretraining_batch_size": 1, "pretraining": SHORT, "initialisation": "shared"},
+    ],
+    ids=str,
 )
 def test_a_recipe_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
-    good: dict[str, Any] = {"backbone": SmallBackbone(), "optimisation": Optimisation(num_steps=1)}
-    with pytest.raises(SpecError, match=rf"AnchorRecipe\.{next(iter(wrong))}"):
+    good: dict[str, Any] = {"backbone": SmallBackbone(), "optimisation": SHORT}
+    with pytest.raises(SpecError, match=rf"AnchorRecipe\.{next(iter(wrong))} is"):
         AnchorRecipe(**good | wrong)
+
+
+def test_fields_that_are_not_used_are_no_part_of_the_address(study: Study) -> None:
+    form = canonical(study.method)["anchor"]
+    assert "pretraining" not in form
+    assert "pretraining_batch_size" not in form
+
+
+def test_a_shared_start_is_a_static_net_for_the_uniform_preference(shared_start: Step) -> None:
+    recipe, start = shared_start.config.recipe, shared_start.inputs["start"]
+    assert start.config == SharedConfig(
+        dataset=shared_start.config.dataset,
+        backbone=recipe.backbone,
+        optimisation=recipe.pretraining,
+        batch_size=5,
+        preference=None,
+    )
+    assert start.seed == shared_start.seed
+    assert {part.inputs["start"].address for part in shared_start.parts} == {start.address}
+
+
+def test_the_batch_size_of_a_shared_start_is_the_anchors_unless_told(shared_start: Step) -> None:
+    recipe = changed(shared_start.config.recipe, {"pretraining_batch_size": None})
+    step = anchor_step(recipe, dataset=shared_start.config.dataset, seed=0)
+    assert step.inputs["start"].config.batch_size == recipe.batch_size == 8
+
+
+def test_every_stream_and_head_starts_from_the_shared_net(
+    shared_start: Step,
+    context_of: MakeContext,
+    published: Runner,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[AnchorNet] = []
+    monkeypatch.setattr(
+        "dymu.stages.anchor.train", lambda training, _context: started.append(training.modules["anchor"])
+    )
+    shared_start.run(shared_start, context_of(shared_start, tmp_path))
+    shared = load_file(published(shared_start.inputs["start"]) / SHARED_WEIGHTS)
+    for name, tensor in started[0].state_dict().items():
+        kind, number, rest = name.split(".", 2)
+        source = f"streams.0.{rest}" if kind == "streams" else f"{kind}.{number}.{rest}"
+        assert torch.equal(tensor, shared[source]), name
+
+
+def test_all_stages_after_a_shared_start_know_one_dataset(study: Study, shared_start: Step) -> None:
+    recipe = shared_start.config.recipe
+    final = override(study, "method.anchor", recipe).evaluation_step(0)
+    assert [step.stage for step in final.closure()][:2] == ["shared", "anchor"]
+    assert dataset_of(final) == study.dataset

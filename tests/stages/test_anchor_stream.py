@@ -12,7 +12,7 @@ from dymu.artifacts.step import Step
 from dymu.errors import CorruptArtifactError, SpecError, TrainingError
 from dymu.spec.study import Study, override
 from dymu.stages.anchor import WEIGHTS
-from dymu.stages.anchor_stream import LOSSES, STAGE
+from dymu.stages.anchor_stream import LOSSES, STAGE, anchor_stream_step
 from dymu.stages.context import RunContext
 from dymu.stages.tensors import load_tensor
 from dymu.tracking.spool import METRICS
@@ -56,21 +56,29 @@ def parts_of(context_of: MakeContext, tmp_path: Path) -> Callable[[Step], dict[s
     return run
 
 
-@pytest.mark.parametrize("initialisation", ["common", "independent"])
+@pytest.mark.parametrize("initialisation", ["common", "independent", "shared"])
 @pytest.mark.parametrize("lines", [100, 2])
 def test_apart_has_the_bytes_of_together(
     study: Study,
+    shared_start: Step,
     together: Callable[[Step], dict[str, bytes]],
     parts_of: Callable[[Step], dict[str, Path]],
     context_of: MakeContext,
+    published: Callable[[Step], Path],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     initialisation: str,
     lines: int,
 ) -> None:
+    for below in shared_start.inputs.values():
+        published(below)  # for all tests of the session, so with the usual lines
     monkeypatch.setattr("dymu.stages.training.LOG_LINES", lines)
-    common = initialisation == "common"
-    anchor = anchor_of(study if common else override(study, "method.anchor.initialisation", "independent"))
+    anchors = {
+        "common": anchor_of(study),
+        "independent": anchor_of(override(study, "method.anchor.initialisation", "independent")),
+        "shared": shared_start,
+    }
+    anchor = anchors[initialisation]
     context = context_of(anchor, tmp_path / "apart", parts=parts_of(anchor))
     anchor.run(anchor, context)
     assert bytes_of(context) == together(anchor)
@@ -144,6 +152,16 @@ def test_parts_that_were_mixed_up_are_refused(
     (folders[anchor.parts[0].address] / "anchor_stream.safetensors").write_bytes(content)
     with pytest.raises(CorruptArtifactError):
         anchor.run(anchor, context_of(anchor, tmp_path / "apart", parts=folders))
+
+
+def test_a_part_takes_a_shared_net_if_and_only_if_it_starts_from_one(
+    steps: Mapping[str, Step], shared_start: Step
+) -> None:
+    part, shared_part = steps["anchor_stream"], shared_start.parts[0]
+    with pytest.raises(SpecError, match=r"AnchorStreamConfig\.initialisation='shared' needs a shared net"):
+        anchor_stream_step(shared_part.config, shared=None, seed=0)
+    with pytest.raises(SpecError, match="others take none"):
+        anchor_stream_step(part.config, shared=shared_part.inputs["start"], seed=0)
 
 
 def test_a_loss_that_is_not_finite_stops_its_part(

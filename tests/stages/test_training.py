@@ -26,7 +26,17 @@ from dymu.tracking.spool import METRICS, PROGRESS
 MakeContext = Callable[..., RunContext]
 
 NUM_STEPS = 6
-TRAINED = ["anchor", "anchor_stream", "edge", "tabulated_edge", "weight", "shared", "phn_bn", "frozen_phn_bn"]
+TRAINED = [
+    "anchor",
+    "anchor_stream",
+    "shared_start",
+    "edge",
+    "tabulated_edge",
+    "weight",
+    "shared",
+    "phn_bn",
+    "frozen_phn_bn",
+]
 TASKS = (
     Task(name="left", kind="classification", num_outputs=2),
     Task(name="right", kind="classification", num_outputs=2),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from dymu.artifacts.config import changed
 from dymu.errors import SpecError
 from dymu.networks.anchor_net import AnchorNet, single_task_nets
 from dymu.networks.backbones.coarse import Coarse, Group
@@ -127,4 +128,4 @@ def test_a_skip_layer_within_a_group_is_refused() -> None:
 @pytest.mark.parametrize("wrong", [{"backbone": 3}, {"ends": [1, 4]}], ids=str)
 def test_fields_of_another_kind_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SpecError, match=rf"Coarse\.{next(iter(wrong))}"):
-        Coarse(**{"backbone": FINE, "ends": EACH} | wrong)
+        changed(GROUPED, wrong)

@@ -6,9 +6,11 @@ import json
 import logging
 import shutil
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -171,3 +173,72 @@ def s3(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return f"s3://dymu/{uuid.uuid4().hex}", environment
+
+
+class FileServer(ThreadingHTTPServer):
+    """Files over HTTP on loopback, with the troubles that a test asks for.
+
+    Attributes:
+        files: Content by path.
+        ranges: Whether it knows the header ``Range``.
+        lengths: Whether it says how long an answer is.
+        shift: Added to the start of every range that it is asked for.
+        statuses: What it answers first, one request after another.
+        cuts: After how many bytes of an answer it closes the connection, one request after another.
+        asked: Per request the path and the range that it asked for, if any.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _FileHandler)
+        self.files: dict[str, bytes] = {}
+        self.ranges = True
+        self.lengths = True
+        self.shift = 0
+        self.statuses: list[int] = []
+        self.cuts: list[int] = []
+        self.asked: list[tuple[str, str | None]] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _FileHandler(BaseHTTPRequestHandler):
+    server: FileServer
+
+    def do_GET(self) -> None:
+        server, wanted = self.server, self.headers.get("Range")
+        server.asked.append((self.path, wanted))
+        content = server.files.get(self.path)
+        if server.statuses or content is None:
+            self.send_error(server.statuses.pop(0) if server.statuses else 404)
+            return
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.ranges else None
+        if start is not None and start >= len(content):
+            self.send_error(416)
+            return
+        if start is not None:
+            start += server.shift
+        body = content[start or 0 :]
+        self.send_response(200 if start is None else 206)
+        if start is not None:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if server.lengths:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: server.cuts.pop(0)] if server.cuts else body)
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def file_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """A server of files on loopback, reached without a proxy."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with FileServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

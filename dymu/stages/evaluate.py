@@ -27,7 +27,9 @@ from dymu.stages.predictors import (
     Predictor,
     SingleTaskPredictor,
     StaticGridPredictor,
+    StaticTreePredictor,
 )
+from dymu.stages.retrain import load_retrained
 from dymu.stages.shared import load_phn_bn_hypernet, load_shared, trained_for
 from dymu.stages.summary import summarise
 from dymu.stages.weight import load_weight
@@ -35,7 +37,7 @@ from dymu.stages.weight import load_weight
 STAGE = "evaluate"
 REVISION = 1
 
-MethodName = Literal["controllable", "single_task", "static_grid", "phn_bn"]
+MethodName = Literal["controllable", "single_task", "static_grid", "phn_bn", "static_tree"]
 
 
 @config
@@ -86,6 +88,11 @@ def phn_bn_evaluation(protocol: EvaluationConfig, *, phn_bn: Step) -> Step:
     return _step("phn_bn", protocol, {"phn_bn": phn_bn}, seed=phn_bn.seed)
 
 
+def static_tree_evaluation(protocol: EvaluationConfig, *, retrain: Step, anchor: Step) -> Step:
+    """Evaluation of one tree trained by itself; the anchor's nets are what Delta_T compares with."""
+    return _step("static_tree", protocol, {"retrain": retrain, "anchor": anchor}, seed=retrain.seed)
+
+
 def run_evaluate(step: Step, context: RunContext) -> None:
     """Measure on the test split; publishes ``record.json``."""
     publish_record(step, context, dataset_of(step).load(Split.TEST, context.data))
@@ -123,6 +130,9 @@ def load_predictor(step: Step, context: RunContext) -> Predictor:
         case "phn_bn":
             net = load_shared(step.inputs["phn_bn"], context, "phn_bn")
             return PHNBNPredictor(net, load_phn_bn_hypernet(net, step.inputs["phn_bn"], context))
+        case "static_tree":
+            net, parents_LN = load_retrained(step.inputs["retrain"], context)
+            return StaticTreePredictor(net, parents_LN, load_anchor(step.inputs["anchor"], context))
 
 
 def _step(

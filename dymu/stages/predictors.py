@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dymu.metrics.cost import reachable, tree_cost
 from dymu.networks.anchor_net import AnchorNet
@@ -39,6 +40,9 @@ class Predictor(Protocol):
 
     def trees(self, preferences_SN: Floats, resource: float) -> list[list[list[int]]]:
         """Predicted trees, S times L rows of N parents; empty for a method without trees."""
+
+    def reference(self, bench: Bench) -> Measurement | None:
+        """Single-task nets that Delta_T compares with; ``None`` for a method that is not judged by it."""
 
     def anchor_parameters(self) -> float:
         """Parameters of all networks that are stored."""
@@ -77,6 +81,9 @@ class ControllablePredictor:
         ).tolist()
         return trees
 
+    def reference(self, bench: Bench) -> None:
+        """None."""
+
     def anchor_parameters(self) -> float:
         """All streams and heads."""
         return float(self.controller.net.num_parameters())
@@ -94,6 +101,10 @@ class _Static:
     def trees(self, preferences_SN: Floats, resource: float) -> list[list[list[int]]]:  # noqa: ARG002
         """None."""
         return []
+
+    def reference(self, bench: Bench) -> Measurement | None:  # noqa: ARG002
+        """None."""
+        return None
 
 
 class SingleTaskPredictor(_Static):
@@ -178,6 +189,45 @@ class StaticGridPredictor(_Static):
     def anchor_parameters(self) -> float:
         """All nets together."""
         return float(sum(net.num_parameters() for net in self.nets))
+
+    def control_parameters(self) -> float:
+        """None."""
+        return 0.0
+
+
+class StaticTreePredictor(_Static):
+    """One tree trained by itself: the same point for every preference (Tables 5 and 7)."""
+
+    def __init__(self, net: AnchorNet, parents_LN: Tensor, single_task: AnchorNet) -> None:
+        self.net, self.parents_LN, self.single_task = net, parents_LN, single_task
+
+    def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:  # noqa: ARG002
+        """The tree's net as it is."""
+        return measure(self.net, self.parents_LN.expand(len(preferences_SN), -1, -1), None, bench)
+
+    def cost(self, preferences_SN: Floats, resource: float) -> Cost:  # noqa: ARG002
+        """The nodes of the tree, always."""
+        costs, used = node_costs(self.net), reachable(self.parents_LN.unsqueeze(0).numpy())
+        cost = Cost(
+            tree_cost(used, node_cost_LN=costs.parameters_LS, head_cost_N=costs.head_parameters_N),
+            tree_cost(used, node_cost_LN=costs.macs_LS, head_cost_N=costs.head_macs_N),
+        )
+        size_S = len(preferences_SN)
+        return Cost(cost.parameters_S.repeat(size_S), cost.macs_S.repeat(size_S))
+
+    def trees(self, preferences_SN: Floats, resource: float) -> list[list[list[int]]]:  # noqa: ARG002
+        """The tree, for every preference."""
+        tree: list[list[int]] = self.parents_LN.tolist()
+        return [tree] * len(preferences_SN)
+
+    def reference(self, bench: Bench) -> Measurement:
+        """The anchor's nets as they are."""
+        tree = separate_streams(self.single_task.num_layers, len(self.single_task.tasks))
+        return measure(self.single_task, tree, None, bench)
+
+    def anchor_parameters(self) -> float:
+        """Those of the tree."""
+        return float(self.cost(np.zeros((1, 1)), 0.0).parameters_S[0])
 
     def control_parameters(self) -> float:
         """None."""

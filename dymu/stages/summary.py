@@ -29,11 +29,12 @@ from dymu.metrics.hypervolume import (
     hypervolume,
     hypervolume_info,
 )
+from dymu.metrics.relative_drop import RELATIVE_DROP, relative_drop
 from dymu.metrics.task_metrics import LOSS, metric_of
 from dymu.metrics.uniformity import UNIFORMITY_FLOOR, floor_at, uniformity, uniformity_info
 from dymu.stages.evaluation_preferences import cost_preferences, evaluation_preferences
 from dymu.stages.inputs import dataset_of
-from dymu.stages.measure import Bench
+from dymu.stages.measure import Bench, Measurement
 from dymu.stages.predictors import Predictor
 
 # A preference is dense if no task has this share, and skewed if one task has at least that share.
@@ -59,11 +60,13 @@ def summarise(step: Step, predictor: Predictor, bench: Bench) -> Record:
     resources = protocol.resource_preferences if predictor.follows_resource else (None,)
     for number, resource in enumerate(resources):
         bench.context.spool.progress(number, len(resources))
+        reference = predictor.reference(bench)
         point = _point(predictor, resource, preferences_SN, bench)
         suffix = "" if resource is None else f"/c={resource:g}"
         values |= {
             name + suffix: value for name, value in _values(step, predictor, point, protocol.reference_point)
         }
+        values |= {name + suffix: value for name, value in _drop(step, point, reference)}
         points.append(point)
     bench.context.spool.progress(len(resources), len(resources))
     return Record(
@@ -123,6 +126,23 @@ def _values(
         if correlation is not None:
             name = f"preference_loss_correlation/{task.name}"
             yield name, PREFERENCE_LOSS_CORRELATION.value(correlation)
+
+
+def _drop(step: Step, point: Point, reference: Measurement | None) -> Iterator[tuple[str, Value]]:
+    """Delta_T; not where a single-task net reached nothing, since a change relative to 0 is undefined."""
+    if reference is None:
+        return
+    infos = {
+        f"{task.name}/{metric_of(task.kind).name}": metric_of(task.kind) for task in dataset_of(step).tasks
+    }
+    baselines = [float(reference.metrics[name].mean()) for name in infos]
+    if 0 not in baselines:
+        drop = relative_drop(
+            [float(np.mean(point.task_metrics[name])) for name in infos],
+            baselines_N=baselines,
+            higher_is_better_N=[bool(info.higher_is_better) for info in infos.values()],
+        )
+        yield "relative_drop", RELATIVE_DROP.value(drop)
 
 
 def _cost_values(predictor: Predictor, point: Point) -> Iterator[tuple[str, Value]]:

@@ -8,7 +8,7 @@ same bytes as an uninterrupted one.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,42 @@ from dymu.errors import TrainingError
 from dymu.spec.task import Task
 from dymu.stages.agreement import Agreement, Outcome
 from dymu.stages.context import Interrupted, RunContext
-from dymu.stages.optimisation import Optimisation
 
 LOG_LINES = 100  # A curve of about a hundred points a stage, whatever its length.
+
+
+class Optimiser(Protocol):
+    """What the loop asks of an optimiser; torch's are such."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Groups whose ``lr`` the loop sets in every step."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients."""
+
+    def step(self) -> object:
+        """Move the parameters."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+
+
+class Schedule(Protocol):
+    """How many steps there are, at which learning rates; :class:`~dymu.stages.optimisation.Optimisation`."""
+
+    @property
+    def num_steps(self) -> int:
+        """Training steps."""
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> Optimiser:
+        """An optimiser of the parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +67,7 @@ class Training:
     """
 
     modules: Mapping[str, nn.Module]
-    optimisation: Optimisation
+    optimisation: Schedule
     tasks: tuple[Task, ...]
     compute: Callable[[int], Outcome]
 
@@ -117,9 +150,7 @@ def means_of(sums: dict[str, Any]) -> dict[str, float]:
     return means
 
 
-def _resume(
-    training: Training, optimizer: torch.optim.Optimizer, context: RunContext
-) -> tuple[int, dict[str, Any]]:
+def _resume(training: Training, optimizer: Optimiser, context: RunContext) -> tuple[int, dict[str, Any]]:
     state = context.restore()
     if state is None:
         context.begin(0)
@@ -135,7 +166,7 @@ def _resume(
 
 def _save(
     training: Training,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimiser,
     context: RunContext,
     step: int,
     sums: Mapping[str, Any],

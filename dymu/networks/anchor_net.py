@@ -1,14 +1,16 @@
 """The anchor net: S streams of L blocks and one head per task (section 3.1).
 
-A single-task stream feeds its own head; a shared backbone is an anchor net of one stream.
+A single-task stream feeds its own head; a shared backbone is an anchor net of one stream. A stem, if the
+backbone has one, belongs to all streams and is never trained: independent nets can share only what none of
+them changes.
 """
 
 from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from dymu.networks.backbones.protocol import Backbone, Block, Head, Shape
+from dymu.networks.backbones.protocol import Backbone, Block, Head, Shape, Stem
 from dymu.networks.initialise import build
 from dymu.networks.norm import Node
 from dymu.spec.task import Task
@@ -18,6 +20,7 @@ class AnchorNet(nn.Module):
     """Weights of all nodes; how they are connected is an argument of :mod:`dymu.networks.forward`.
 
     Attributes:
+        stem: What all streams share before layer 0, or ``None``.
         streams: ``streams[s][l]`` is the block of layer l in stream s.
         heads: ``heads[n]`` is the head of task n.
         tasks: Tasks in order.
@@ -29,8 +32,13 @@ class AnchorNet(nn.Module):
         super().__init__()
         self.backbone, self.tasks, self.image_shape = backbone, tasks, image_shape
         self.num_streams, self.num_layers = num_streams, backbone.num_layers
+        self.stem: Stem | None = backbone.stem(image_shape)
+        if self.stem is not None:
+            self.stem.requires_grad_(False)
+            self.stem.number_norms()
+        entry_shape = image_shape if self.stem is None else self.stem.out_shape
         self.streams = nn.ModuleList(
-            nn.ModuleList(_blocks(backbone, image_shape)) for _ in range(num_streams)
+            nn.ModuleList(_blocks(backbone, entry_shape)) for _ in range(num_streams)
         )
         shapes = self.layer_shapes()
         skip_shape = None if backbone.skip_layer is None else shapes[backbone.skip_layer]
@@ -52,6 +60,14 @@ class AnchorNet(nn.Module):
         assert isinstance(head, Head)
         return head
 
+    @torch.no_grad()
+    def entry(self, images_BPCHW: Tensor) -> Tensor:
+        """What layer 0 reads: the images, or the features of the stem."""
+        if self.stem is None:
+            return images_BPCHW
+        features: Tensor = self.stem(images_BPCHW)
+        return features
+
     def layer_shapes(self) -> list[Shape]:
         """Output shape of each layer."""
         return [self.block(layer, 0).out_shape for layer in range(self.num_layers)]
@@ -65,8 +81,9 @@ class AnchorNet(nn.Module):
             yield self.head(task)
 
     def num_parameters(self) -> int:
-        """Parameters of all streams and heads."""
-        return sum(node.num_parameters() for node in self.nodes())
+        """Parameters of stem, streams and heads."""
+        stem = 0 if self.stem is None else self.stem.num_parameters()
+        return stem + sum(node.num_parameters() for node in self.nodes())
 
 
 def single_task_nets(
@@ -92,8 +109,8 @@ def single_task_nets(
     return net
 
 
-def _blocks(backbone: Backbone, image_shape: Shape) -> Iterator[Block]:
-    shape = image_shape
+def _blocks(backbone: Backbone, entry_shape: Shape) -> Iterator[Block]:
+    shape = entry_shape
     for layer in range(backbone.num_layers):
         block = backbone.block(layer, shape)
         shape = block.out_shape

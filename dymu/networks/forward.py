@@ -7,6 +7,11 @@ Three ways to connect the same nodes:
 * :func:`path_forward` runs distinct paths without adaptation; paths that begin alike share their beginning.
 
 Predictions are one tensor per task, (B, P, ...).
+
+Images are (B, C, H, W), the same for every task, or (B, N, C, H, W): then every task has an image of its own
+(CIFAR-100), its head sees that image alone, and a node of a tree runs only for the tasks whose path it lies
+on. The images of a task lie beside those of others as preferences do, so each task has batch statistics of
+its own, as its single-task net had (docs/protocol.md, no. 36).
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -21,6 +26,7 @@ from dymu.networks.norm import Moments, NormCall, NormMode
 from dymu.networks.tree import nodes_on_paths, paths
 
 Path = tuple[int, ...]  # streams of layers 0, 1, ...
+_Prefix = tuple[int, ...]  # number of the image, then streams of layers 0, 1, ...
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def soft_forward(
 
     Args:
         net: Anchor net with one stream per task.
-        images_BCHW: Images, the same for every preference.
+        images_BCHW: Images, the same for every preference, (B, C, H, W) or (B, N, C, H, W).
         parent_probs_PLNN: [preference, layer, child, parent].
         mode: Whose normalisation statistics are used.
         peers: Ranks that hold the other pieces of the batch.
@@ -101,15 +107,20 @@ def soft_forward(
     """
     calls = _Calls(net, Conditions(mode, peers=peers))
     streams = range(net.num_streams)
-    inputs = [images_BCHW.unsqueeze(1)] * net.num_streams
+    entry = net.entry(_beside(images_BCHW))
+    size_G = entry.shape[1]
+    inputs = [entry] * net.num_streams
     skips: list[Tensor] | None = None
     for layer in range(net.num_layers):
         outputs = [net.block(layer, i)(inputs[i], calls.block(layer, i, "soft")) for i in streams]
         if layer == net.backbone.skip_layer:
-            skips = _mix(outputs, _path_marginal(parent_probs_PLNN, layer))
-        inputs = _mix(outputs, parent_probs_PLNN[:, layer])
-    skip_of = skips if skips is not None else [None] * len(net.tasks)
-    return [net.head(n)(inputs[n], skip_of[n], calls.head(n, "soft")) for n in range(len(net.tasks))]
+            skips = _mix(outputs, _path_marginal(parent_probs_PLNN, layer), size_G)
+        inputs = _mix(outputs, parent_probs_PLNN[:, layer], size_G)
+    predictions = []
+    for n in range(len(net.tasks)):
+        skip = None if skips is None else _of_task(skips[n], n, size_G)
+        predictions.append(net.head(n)(_of_task(inputs[n], n, size_G), skip, calls.head(n, "soft")))
+    return predictions
 
 
 def tree_forward(
@@ -119,7 +130,7 @@ def tree_forward(
 
     Args:
         net: Anchor net (or a shared backbone with trees that only name stream 0).
-        images_BCHW: Images, the same for every preference.
+        images_BCHW: Images, the same for every preference, (B, C, H, W) or (B, N, C, H, W).
         parents_PLN: Trees, on the CPU.
         conditions: Normalisation; adaptation has P rows.
 
@@ -127,34 +138,33 @@ def tree_forward(
         Per task the predictions (B, P, ...).
     """
     calls = _Calls(net, conditions)
+    entry = net.entry(_beside(images_BCHW))
     paths_PNL = paths(parents_PLN)
-    used_PLN = nodes_on_paths(paths_PNL)
-    everyone = torch.arange(len(parents_PLN))
+    units = _Units.of(parents_PLN, paths_PNL, own_images=entry.shape[1] > 1)
     layer_in: dict[int, _Batch] = {}
     skip: dict[int, _Batch] = {}
     for layer in range(net.num_layers):
         layer_out: dict[int, _Batch] = {}
         for stream in range(net.num_streams):
-            wanted = used_PLN[:, layer, stream].nonzero().flatten()
+            wanted = units.used_ULN[:, layer, stream].nonzero().flatten()
             if len(wanted) == 0:
                 continue
             if layer == 0:
-                features = images_BCHW.unsqueeze(1).expand(-1, len(wanted), -1, -1, -1)
-                batch = _Batch(wanted, features)
+                batch = _Batch(wanted, units.images(entry, wanted))
             else:
-                batch = _gather(layer_in, parents_PLN[:, layer - 1, stream], wanted)
-            call = calls.block(layer, stream, "tree", batch.preferences)
-            layer_out[stream] = _Batch(batch.preferences, net.block(layer, stream)(batch.features, call))
+                batch = _gather(layer_in, units.parents_ULN[:, layer - 1, stream], wanted)
+            call = calls.block(layer, stream, "tree", units.preference_U[batch.units])
+            layer_out[stream] = _Batch(batch.units, net.block(layer, stream)(batch.features, call))
         if layer == net.backbone.skip_layer:
             skip = layer_out
         layer_in = layer_out
     skip_layer = net.backbone.skip_layer
     predictions = []
     for task in range(len(net.tasks)):
-        features = _gather(layer_in, paths_PNL[:, task, -1], everyone).in_order()
-        skipped = (
-            None if skip_layer is None else _gather(skip, paths_PNL[:, task, skip_layer], everyone).in_order()
-        )
+        path_UL = paths_PNL[units.preference_U, task]
+        wanted = units.of_task(task)
+        features = _gather(layer_in, path_UL[:, -1], wanted).in_order()
+        skipped = None if skip_layer is None else _gather(skip, path_UL[:, skip_layer], wanted).in_order()
         predictions.append(net.head(task)(features, skipped, calls.head(task, "tree")))
     return predictions
 
@@ -166,7 +176,7 @@ def path_forward(
 
     Args:
         net: Anchor net.
-        images_BCHW: Images.
+        images_BCHW: Images, (B, C, H, W) or (B, N, C, H, W).
         paths_of_task: Per task the paths to run, each the streams of layers 0 to L-1.
         conditions: Normalisation without adaptation.
 
@@ -175,11 +185,16 @@ def path_forward(
     """
     assert conditions.adaptation is None, "adapted features depend on the preference, not on the path alone"
     calls = _Calls(net, conditions)
-    every_path = {path for paths_ in paths_of_task for path in paths_}
-    known = _Prefixes({(): 0}, images_BCHW.unsqueeze(1))
+    entry = net.entry(_beside(images_BCHW))
+    image_of = [task if entry.shape[1] > 1 else 0 for task in range(len(paths_of_task))]
+    wanted: list[list[_Prefix]] = [
+        [(image, *path) for path in paths_] for image, paths_ in zip(image_of, paths_of_task, strict=True)
+    ]
+    every = {path for of_task in wanted for path in of_task}
+    known = _Prefixes({(image,): image for image in range(entry.shape[1])}, entry)
     skip = known
     for layer in range(net.num_layers):
-        longer = sorted({path[: layer + 1] for path in every_path}, key=lambda prefix: (prefix[-1], prefix))
+        longer = sorted({path[: layer + 2] for path in every}, key=lambda prefix: (prefix[-1], prefix))
         parts = []
         for stream in sorted({prefix[-1] for prefix in longer}):
             mine = [prefix for prefix in longer if prefix[-1] == stream]
@@ -188,11 +203,11 @@ def path_forward(
         known = _Prefixes({prefix: index for index, prefix in enumerate(longer)}, torch.cat(parts, dim=1))
         skip = known if layer == net.backbone.skip_layer else skip
     predictions = []
-    for task, wanted in enumerate(paths_of_task):
+    for task, of_task in enumerate(wanted):
         skipped = None
         if net.backbone.skip_layer is not None:
-            skipped = skip.at([path[: net.backbone.skip_layer + 1] for path in wanted])
-        predictions.append(net.head(task)(known.at(wanted), skipped, calls.head(task, tuple(wanted))))
+            skipped = skip.at([path[: net.backbone.skip_layer + 2] for path in of_task])
+        predictions.append(net.head(task)(known.at(of_task), skipped, calls.head(task, tuple(of_task))))
     return predictions
 
 
@@ -200,56 +215,109 @@ def path_forward(
 class _Prefixes:
     """Features (B, U, C, H, W) of U beginnings of paths, by position."""
 
-    position: Mapping[Path, int]
+    position: Mapping[_Prefix, int]
     features: Tensor
 
-    def at(self, prefixes: Sequence[Path]) -> Tensor:
+    def at(self, prefixes: Sequence[_Prefix]) -> Tensor:
         index = torch.tensor([self.position[prefix] for prefix in prefixes], device=self.features.device)
         return self.features.index_select(1, index)
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Features (B, U, C, H, W) of U preferences; ``preferences`` (U,) says whose."""
+class _Units:
+    """What lies side by side in a tree's features: preferences, or pairs of preference and task.
 
-    preferences: Tensor
+    Attributes:
+        preference_U: (U,) whose tree and adaptation.
+        parents_ULN: (U, L, N) the tree.
+        used_ULN: (U, L, N) the nodes that run.
+        num_tasks: Pairs per preference if tasks have images of their own, 1 otherwise.
+    """
+
+    preference_U: Tensor
+    parents_ULN: Tensor
+    used_ULN: Tensor
+    num_tasks: int
+
+    @classmethod
+    def of(cls, parents_PLN: Tensor, paths_PNL: Tensor, *, own_images: bool) -> "_Units":
+        """One unit a preference, or with images of their own one for each of its tasks."""
+        everyone = torch.arange(len(parents_PLN))
+        if not own_images:
+            return cls(everyone, parents_PLN, nodes_on_paths(paths_PNL), 1)
+        num_tasks = paths_PNL.shape[1]
+        preference_U = everyone.repeat_interleave(num_tasks)
+        # nodes_on_paths takes the number of streams from the number of paths: each path stands there N times.
+        alone_UNL = paths_PNL.flatten(0, 1).unsqueeze(1).expand(-1, num_tasks, -1)
+        return cls(preference_U, parents_PLN[preference_U], nodes_on_paths(alone_UNL), num_tasks)
+
+    def images(self, entry_BGCHW: Tensor, units: Tensor) -> Tensor:
+        """What layer 0 reads for some units."""
+        if self.num_tasks == 1:
+            return entry_BGCHW.expand(-1, len(units), -1, -1, -1)
+        return entry_BGCHW.index_select(1, (units % self.num_tasks).to(entry_BGCHW.device))
+
+    def of_task(self, task: int) -> Tensor:
+        """The units whose features the head of a task reads, by preference."""
+        if self.num_tasks == 1:
+            return torch.arange(len(self.preference_U))
+        return torch.arange(task, len(self.preference_U), self.num_tasks)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Features (B, U, C, H, W) of U units; ``units`` (U,) says which."""
+
+    units: Tensor
     features: Tensor
 
-    def of(self, preferences: Tensor) -> Tensor:
-        """Features of some of the preferences, in the order asked for."""
-        if torch.equal(preferences, self.preferences):
+    def of(self, units: Tensor) -> Tensor:
+        """Features of some of the units, in the order asked for."""
+        if torch.equal(units, self.units):
             return self.features
-        position = {preference: index for index, preference in enumerate(self.preferences.tolist())}
-        index = torch.tensor([position[preference] for preference in preferences.tolist()])
+        position = {unit: index for index, unit in enumerate(self.units.tolist())}
+        index = torch.tensor([position[unit] for unit in units.tolist()])
         return self.features.index_select(1, index.to(self.features.device))
 
     def in_order(self) -> Tensor:
-        """Features of all preferences, ascending."""
-        return self.of(self.preferences.sort().values)
+        """Features of all units, ascending."""
+        return self.of(self.units.sort().values)
 
 
-def _gather(available: dict[int, _Batch], parent_P: Tensor, wanted: Tensor) -> _Batch:
-    """Features of the wanted preferences, each from its own parent; the order is by parent."""
-    preferences, parts = [], []
-    chosen = parent_P[wanted]
+def _beside(images: Tensor) -> Tensor:
+    """(B, G, C, H, W): one image for all tasks, or one for each."""
+    return images.unsqueeze(1) if images.ndim == 4 else images
+
+
+def _gather(available: dict[int, _Batch], parent_U: Tensor, wanted: Tensor) -> _Batch:
+    """Features of the wanted units, each from its own parent; the order is by parent."""
+    units, parts = [], []
+    chosen = parent_U[wanted]
     for parent in sorted(set(chosen.tolist())):
         mine = wanted[chosen == parent]
         source = available[parent]
         parts.append(source.of(mine))
-        preferences.append(mine)
+        units.append(mine)
     if len(parts) == 1:
-        return _Batch(preferences[0], parts[0])
-    return _Batch(torch.cat(preferences), torch.cat(parts, dim=1))
+        return _Batch(units[0], parts[0])
+    return _Batch(torch.cat(units), torch.cat(parts, dim=1))
 
 
-def _mix(outputs: list[Tensor], probs_PNN: Tensor) -> list[Tensor]:
-    """Per child the probability-weighted sum of all parents' outputs, (B, P, C, H, W) each."""
+def _mix(outputs: list[Tensor], probs_PNN: Tensor, size_G: int) -> list[Tensor]:
+    """Per child the probability-weighted sum of all parents' outputs, (B, P*G, C, H, W) each."""
     stacked = torch.stack(outputs)
-    if stacked.shape[2] == 1:
-        mixed = torch.einsum("pji,ibchw->jbpchw", probs_PNN, stacked.squeeze(2))
+    if stacked.shape[2] == size_G:  # layer 0 runs once for all preferences
+        mixed = torch.einsum("pji,ibgchw->jbpgchw", probs_PNN, stacked)
     else:
-        mixed = torch.einsum("pji,ibpchw->jbpchw", probs_PNN, stacked)
-    return list(mixed)
+        mixed = torch.einsum("pji,ibpgchw->jbpgchw", probs_PNN, stacked.unflatten(2, (-1, size_G)))
+    return list(mixed.flatten(2, 3))
+
+
+def _of_task(mixed_BUCHW: Tensor, task: int, size_G: int) -> Tensor:
+    """(B, P, C, H, W): the part that comes from the task's own image."""
+    if size_G == 1:
+        return mixed_BUCHW
+    return mixed_BUCHW.unflatten(1, (-1, size_G))[:, :, task]
 
 
 def _path_marginal(parent_probs_PLNN: Tensor, layer: int) -> Tensor:

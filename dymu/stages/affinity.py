@@ -52,9 +52,8 @@ def run_affinity(step: Step, context: RunContext) -> None:
     settings: AffinityConfig = step.config
     anchor = step.inputs["anchor"]
     examples: Examples = anchor.config.dataset.load(Split.TRAIN, context.data)
-    index_K = draw_batch(len(examples), settings.num_instances, context.random.torch("instances"))
     net = load_anchor(anchor, context)
-    features = layer_features(net, examples.batch(index_K, context.device).images)
+    features = layer_features(net, _instances(examples, settings.num_instances, context))
     similarity_LNKK = torch.stack([similarity(torch.stack(layer)) for layer in features])
     affinity_NN = task_affinity(similarity_LNKK, settings.scale).cpu()
     names = [task.name for task in anchor.config.dataset.tasks]
@@ -72,11 +71,19 @@ def run_affinity(step: Step, context: RunContext) -> None:
     save_tensors({"affinity": affinity_NN}, context.out_dir / FILE)
 
 
+def _instances(examples: Examples, count: int, context: RunContext) -> Tensor:
+    """(K, C, H, W) images; tasks with images of their own give equally many each."""
+    per_example = examples.images.shape[1] if examples.images.ndim == 5 else 1
+    index = draw_batch(len(examples), -(-count // per_example), context.random.torch("instances"))
+    images = examples.batch(index, context.device).images
+    return images if per_example == 1 else images.flatten(0, 1)[:count]
+
+
 @torch.no_grad()
 def layer_features(net: AnchorNet, images_KCHW: Tensor) -> list[list[Tensor]]:
     """Per layer and stream the flattened features (K, C*H*W) of the anchor in evaluation mode."""
     call = NormCall("running")
-    features = [images_KCHW.unsqueeze(1)] * net.num_streams
+    features = [net.entry(images_KCHW.unsqueeze(1))] * net.num_streams
     layers = []
     for layer in range(net.num_layers):
         features = [net.block(layer, stream)(features[stream], call) for stream in range(net.num_streams)]

@@ -410,3 +410,81 @@ def test_paths_refuse_adaptation(make_net: MakeNet, images: Tensor, make_adaptat
     net = make_net()
     with pytest.raises(AssertionError, match="depend on the preference"):
         path_forward(net, images, [[(0, 0, 0)]] * 3, Conditions("batch", make_adaptation(net, 1)))
+
+
+@pytest.fixture
+def own_images() -> Tensor:
+    """(B, N, C, H, W): an image for every task."""
+    return torch.randn(5, STREAMS, 2, 6, 5, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("skip_layer", SKIPS)
+@pytest.mark.parametrize("mode", MODES)
+def test_with_images_of_their_own_a_tasks_prediction_is_its_path_on_its_image(
+    make_net: MakeNet, own_images: Tensor, make_trees: MakeTrees, skip_layer: int | None, mode: NormMode
+) -> None:
+    net, trees = make_net(skip_layer=skip_layer), make_trees(4)
+    found = tree_forward(net, own_images, trees, Conditions(mode))
+    for p, tree in enumerate(trees):
+        expected = [walk(net, own_images[:, task], tree, mode)[task] for task in range(STREAMS)]
+        assert_equal_predictions([prediction[:, p] for prediction in found], expected)
+
+
+def test_with_images_of_their_own_a_node_runs_for_the_tasks_on_whose_path_it_lies(
+    make_net: MakeNet, own_images: Tensor
+) -> None:
+    net = make_net()
+    tree = torch.tensor([[[0, 0, 2], [0, 1, 1], [1, 1, 2]]])  # tasks 0, 1: nodes 0, 0, 1 ... task 2: 0, 1, 2
+    per_node = Counter(
+        (layer, int(stream)) for path in paths(tree)[0] for layer, stream in enumerate(path.tolist())
+    )
+    with counted_calls(net) as calls:
+        tree_forward(net, own_images, tree, Conditions("batch"))
+    ran = {key[1:]: widths for key, widths in calls.items() if key[0] == "block"}
+    assert ran == {node: [count] for node, count in per_node.items()}
+    assert [calls["head", task, 0] for task in range(STREAMS)] == [[1]] * STREAMS
+
+
+@pytest.mark.parametrize("skip_layer", SKIPS)
+def test_with_images_of_their_own_trees_and_paths_agree(
+    make_net: MakeNet, own_images: Tensor, make_trees: MakeTrees, skip_layer: int | None
+) -> None:
+    net, trees = make_net(skip_layer=skip_layer), make_trees(3)
+    wanted = [[tuple(path) for path in paths(trees)[:, task].tolist()] for task in range(STREAMS)]
+    found = path_forward(net, own_images, wanted, Conditions("batch"))
+    assert_equal_predictions(found, tree_forward(net, own_images, trees, Conditions("batch")))
+
+
+@pytest.mark.parametrize("skip_layer", SKIPS)
+@pytest.mark.parametrize("size_P", [1, 3])
+def test_with_images_of_their_own_one_hot_probabilities_are_a_tree(
+    make_net: MakeNet, own_images: Tensor, make_trees: MakeTrees, skip_layer: int | None, size_P: int
+) -> None:
+    net, trees = make_net(skip_layer=skip_layer), make_trees(size_P)
+    found = soft_forward(net, own_images, one_hot(trees))
+    assert_equal_predictions(found, tree_forward(net, own_images, trees, Conditions("batch")))
+
+
+def test_the_same_image_for_every_task_is_one_image_for_all(
+    make_net: MakeNet, images: Tensor, make_trees: MakeTrees
+) -> None:
+    net, trees = make_net(skip_layer=1), make_trees(3)
+    probs = torch.rand(3, LAYERS, STREAMS, STREAMS, dtype=torch.float64).softmax(dim=-1)
+    repeated = images.unsqueeze(1).expand(-1, STREAMS, -1, -1, -1)
+    assert_equal_predictions(
+        tree_forward(net, repeated, trees, Conditions("batch")),
+        tree_forward(net, images, trees, Conditions("batch")),
+    )
+    assert_equal_predictions(soft_forward(net, repeated, probs), soft_forward(net, images, probs))
+
+
+def test_with_images_of_their_own_each_preference_keeps_its_adaptation(
+    make_net: MakeNet, own_images: Tensor, make_trees: MakeTrees, make_adaptation: MakeAdaptation
+) -> None:
+    net, trees = make_net(skip_layer=1), make_trees(3)
+    adaptation = make_adaptation(net, 3)
+    together = tree_forward(net, own_images, trees, Conditions("batch", adaptation))
+    for p in range(3):
+        mine = Adaptation(adaptation.scale_PD[p : p + 1], adaptation.shift_PD[p : p + 1])
+        alone = tree_forward(net, own_images, trees[p : p + 1], Conditions("batch", mine))
+        assert_equal_predictions([prediction[:, p : p + 1] for prediction in together], alone)

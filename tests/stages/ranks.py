@@ -166,8 +166,10 @@ def _in_double_precision() -> None:
     load_affinity, load_path_losses = affinity.load_affinity, path_losses.load_path_losses
     torch.set_default_dtype(torch.float64)
 
-    def wide_batch(self: Examples, index_B: Tensor, device: str = "cpu") -> Examples:
-        found = batch(self, index_B, device)
+    def wide_batch(
+        self: Examples, index_B: Tensor, device: str = "cpu", draws_BK: Tensor | None = None
+    ) -> Examples:
+        found = batch(self, index_B, device, draws_BK)
         return replace(found, images=found.images.double())
 
     def wide_draw(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:

@@ -5,10 +5,18 @@ does not depend on how the split was cut: ``task_metric(task, sum of task_statis
 
 Classification: accuracy. Segmentation: intersection over union, mean over the classes that occur in targets
 or predictions. Normals: mean angle between predicted and target vector over known pixels. Depth: root of the
-mean squared error over known pixels. Letters and shapes as in :mod:`dymu.objectives.task_losses`: predictions
-are (B, P, C, ...), targets have no P.
+mean squared error over known pixels, not over images.
+
+Saliency: an image's Jaccard index of predicted and salient pixels, mean over the images that have known
+pixels, at the one threshold among .2, .25, ..., .9 where this mean is largest; an image without salient
+pixels in which none is predicted counts as 1. Edges: the mean loss before its scale, which is what the paper
+reports, from logits as the loss itself; without a fixed weight, classes are balanced over the whole split.
+
+Letters and shapes as in :mod:`dymu.objectives.task_losses`: predictions are (B, P, C, ...), targets have no
+P.
 """
 
+import math
 from typing import assert_never
 
 import torch
@@ -27,6 +35,10 @@ MEAN_ANGLE_ERROR = MetricInfo(
     name="mean_angle_error", unit="degrees", higher_is_better=False, lower=0.0, upper=180.0
 )
 DEPTH_RMSE = MetricInfo(name="depth_rmse", higher_is_better=False, lower=0.0)
+MAX_JACCARD = MetricInfo(name="max_jaccard", higher_is_better=True, lower=0.0, upper=1.0)
+EDGE_LOSS = MetricInfo(name="edge_loss", higher_is_better=False, lower=0.0)
+
+THRESHOLDS = tuple(number / 20 for number in range(4, 19))
 
 
 def metric_of(kind: TaskKind) -> MetricInfo:
@@ -40,6 +52,10 @@ def metric_of(kind: TaskKind) -> MetricInfo:
             return MEAN_ANGLE_ERROR
         case "depth":
             return DEPTH_RMSE
+        case "saliency":
+            return MAX_JACCARD
+        case "edges":
+            return EDGE_LOSS
         case _:
             assert_never(kind)
 
@@ -53,8 +69,9 @@ def task_statistics(task: Task, prediction_BP: Tensor, target_B: Tensor) -> Tens
         target_B: As the task's kind says.
 
     Returns:
-        float64: (P, C, C) confusion counts [prediction set, target, predicted class] for segmentation, and
-        (P, 2) sums and counts for the other kinds.
+        float64: (P, C, C) confusion counts [prediction set, target, predicted class] for segmentation; (P, T
+        + 1) sums of Jaccard indices at T thresholds and the number of images for saliency; (P, 4) sums of
+        positive and negative errors and their counts for edges; (P, 2) sums and counts for the other kinds.
 
     Raises:
         DataError: If prediction or target do not have the shape that the task asks for.
@@ -76,6 +93,10 @@ def task_statistics(task: Task, prediction_BP: Tensor, target_B: Tensor) -> Tens
         case "depth":
             error_BPHW = (prediction_BP.double() - target_B.double().unsqueeze(1)).squeeze(2)
             return _sums_and_counts(error_BPHW.square(), (target_B > 0).all(dim=1))
+        case "saliency":
+            return _jaccard_sums(prediction_BP.double().squeeze(2), target_B.squeeze(1))
+        case "edges":
+            return _edge_sums(prediction_BP.double().squeeze(2), target_B.squeeze(1))
         case _:
             assert_never(task.kind)
 
@@ -86,17 +107,33 @@ def task_metric(task: Task, statistics: Tensor) -> Tensor:
     Raises:
         DataError: If the statistics hold no labelled example or pixel; names the task.
     """
-    count_P = statistics.sum(dim=(1, 2)) if task.kind == "segmentation" else statistics[:, 1]
+    count_P = _count(task, statistics)
     if bool((count_P == 0).any()):
         unit = "example" if task.kind == "classification" else "pixel"
         raise DataError(
             f"task {task.name!r} has no labelled {unit} in the evaluated split, so its "
             f"{metric_of(task.kind).name} is undefined; use a larger split or other targets."
         )
+    match task.kind:
+        case "segmentation":
+            return _mean_iou(statistics)
+        case "saliency":
+            return statistics[:, :-1].amax(dim=1) / count_P
+        case "edges":
+            return _edge_loss(statistics, positive_weight=task.positive_weight)
+        case "depth":
+            return (statistics[:, 0] / count_P).sqrt()
+        case "classification" | "normals":
+            return statistics[:, 0] / count_P
+        case _:
+            assert_never(task.kind)
+
+
+def _count(task: Task, statistics: Tensor) -> Tensor:
+    """(P,) examples, pixels or (saliency) images that the statistics are of."""
     if task.kind == "segmentation":
-        return _mean_iou(statistics)
-    mean_P = statistics[:, 0] / count_P
-    return mean_P.sqrt() if task.kind == "depth" else mean_P
+        return statistics.sum(dim=(1, 2))
+    return statistics[:, 2:].sum(dim=1) if task.kind == "edges" else statistics[:, -1]
 
 
 def _sums_and_counts(value_BP: Tensor, valid_B: Tensor) -> Tensor:
@@ -133,3 +170,37 @@ def _degrees(prediction_BPCHW: Tensor, target_BCHW: Tensor) -> Tensor:
     apart = (predicted - target).norm(dim=2)
     together = (predicted + target).norm(dim=2)
     return torch.rad2deg(2 * torch.atan2(apart, together))
+
+
+def _jaccard_sums(logit_BPHW: Tensor, target_BHW: Tensor) -> Tensor:
+    """(P, T + 1) Jaccard index summed over images with known pixels, at each threshold, and their number."""
+    known_BHW = target_BHW != IGNORED_CLASS
+    salient_B1HW = ((target_BHW > 0) & known_BHW).unsqueeze(1)
+    num_salient_B1 = salient_B1HW.sum(dim=(2, 3))
+    counted_B = known_BHW.any(dim=2).any(dim=1)
+    columns = []
+    for threshold in THRESHOLDS:
+        predicted_BPHW = (logit_BPHW > math.log(threshold / (1 - threshold))) & known_BHW.unsqueeze(1)
+        both_BP = (predicted_BPHW & salient_B1HW).sum(dim=(2, 3))
+        either_BP = predicted_BPHW.sum(dim=(2, 3)) + num_salient_B1 - both_BP
+        jaccard_BP = torch.where(either_BP > 0, both_BP / either_BP.double(), 1.0)
+        columns.append(torch.where(counted_B.unsqueeze(1), jaccard_BP, 0.0).sum(dim=0))
+    columns.append(counted_B.sum().double().expand_as(columns[0]))
+    return torch.stack(columns, dim=1)
+
+
+def _edge_sums(logit_BPHW: Tensor, target_BHW: Tensor) -> Tensor:
+    """(P, 4) cross entropy summed over positive and over negative pixels, and how many there are of each."""
+    positive_BHW = (target_BHW > 0) & (target_BHW != IGNORED_CLASS)
+    parts = [
+        _sums_and_counts(F.softplus(-logit_BPHW), positive_BHW),
+        _sums_and_counts(F.softplus(logit_BPHW), target_BHW == 0),
+    ]
+    return torch.stack(parts, dim=2).flatten(1)
+
+
+def _edge_loss(statistics_P4: Tensor, *, positive_weight: float | None) -> Tensor:
+    positive_P, negative_P, num_positive_P, num_negative_P = statistics_P4.unbind(dim=1)
+    num_P = num_positive_P + num_negative_P
+    weight = num_negative_P / num_P if positive_weight is None else positive_weight
+    return (weight * positive_P + (1 - weight) * negative_P) / num_P

@@ -17,7 +17,7 @@ from dymu.networks.anchor_net import AnchorNet
 from dymu.networks.forward import Adaptation, Conditions, Path, path_forward, tree_forward
 from dymu.networks.norm import NormMode
 from dymu.networks.tree import paths
-from dymu.objectives.task_losses import loss_sums, scaled_losses
+from dymu.objectives.task_losses import LossSums, loss_of_sums, loss_sums, scaled_losses
 from dymu.spec.evaluation import EvaluationConfig
 from dymu.spec.task import Task
 from dymu.stages.context import Interrupted, RunContext
@@ -46,32 +46,26 @@ class _Sums:
 
     def __init__(self, tasks: tuple[Task, ...]) -> None:
         self.tasks = tasks
-        self.losses: list[Tensor] = []
-        self.counts: list[Tensor] = []
+        self.losses: list[LossSums] = []
         self.statistics: list[Tensor] = []
 
     def add(self, predictions: Sequence[Tensor], batch: Examples) -> None:
         first = not self.losses
         for number, (task, prediction) in enumerate(zip(self.tasks, predictions, strict=True)):
             target = batch.targets[task.name]
-            loss_P, count = loss_sums(task, prediction, target)
-            row = (loss_P.to(torch.float64).cpu(), count.to(torch.float64).cpu())
+            sums = loss_sums(task, prediction, target)
+            exact = LossSums(sums.total_KP.to(torch.float64).cpu(), sums.count_K.cpu())
             statistics = task_statistics(task, prediction, target).cpu()
             if first:
-                self.losses.append(row[0])
-                self.counts.append(row[1])
+                self.losses.append(exact)
                 self.statistics.append(statistics)
             else:
-                self.losses[number] += row[0]
-                self.counts[number] += row[1]
+                self.losses[number] += exact
                 self.statistics[number] += statistics
 
     def rows(self, row_of_SN: Tensor) -> Measurement:
         """The result for S networks, each of which names a row of every task."""
-        losses = [
-            (loss / count)[row_of_SN[:, number]]
-            for number, (loss, count) in enumerate(zip(self.losses, self.counts, strict=True))
-        ]
+        losses = [loss_of_sums(sums)[row_of_SN[:, number]] for number, sums in enumerate(self.losses)]
         metrics = {
             f"{task.name}/{metric_of(task.kind).name}": task_metric(task, self.statistics[number])[
                 row_of_SN[:, number]

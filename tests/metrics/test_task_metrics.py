@@ -1,20 +1,26 @@
 """Task metrics against plain loops, and against how a split is cut into batches."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
 from dymu.errors import DataError
-from dymu.metrics.task_metrics import metric_of, task_metric, task_statistics
-from dymu.spec.task import IGNORED_CLASS, Task, TaskKind
+from dymu.metrics.task_metrics import THRESHOLDS, metric_of, task_metric, task_statistics
+from dymu.objectives.task_losses import task_loss
+from dymu.spec.task import BINARY_KINDS, IGNORED_CLASS, Task, TaskKind
 
 DIGIT = Task(name="left", kind="classification", num_outputs=4)
 ROOM = Task(name="room", kind="segmentation", num_outputs=4)
 NORMALS = Task(name="normals", kind="normals", num_outputs=3)
 DEPTH = Task(name="depth", kind="depth", num_outputs=1)
-TASKS = [DIGIT, ROOM, NORMALS, DEPTH]
+SALIENCY = Task(name="saliency", kind="saliency", num_outputs=1)
+EDGES = Task(name="edges", kind="edges", num_outputs=1, positive_weight=0.95)
+BALANCED = Task(name="contours", kind="edges", num_outputs=1)
+DENSE = [ROOM, NORMALS, DEPTH, SALIENCY, EDGES, BALANCED]
+TASKS = [DIGIT, *DENSE]
 COUNT, HEIGHT, WIDTH = 7, 4, 5
 
 
@@ -30,9 +36,31 @@ def example(task: Task, *, groups: int = 2) -> tuple[Tensor, Tensor]:
         classes = torch.randint(3, (COUNT, HEIGHT, WIDTH), generator=generator)  # class 3 never occurs
         return prediction, classes.masked_fill(unknown, IGNORED_CLASS)
     values = torch.rand(COUNT, task.num_outputs, HEIGHT, WIDTH, generator=generator) + 0.1
+    if task.kind in BINARY_KINDS:
+        positive = (values > 0.6).float()
+        return prediction, positive.masked_fill(unknown.unsqueeze(1), IGNORED_CLASS)
     if task.kind == "normals":
         values = torch.nn.functional.normalize(values, dim=1)
     return prediction, values.masked_fill(unknown.unsqueeze(1), 0.0)
+
+
+def unknown_value(task: Task) -> int:
+    return 0 if task.kind in {"normals", "depth"} else IGNORED_CLASS
+
+
+def jaccard_by_hand(prediction: Tensor, target: Tensor) -> float:
+    best = 0.0
+    for step in range(15):
+        threshold = 0.2 + 0.05 * step
+        ratios = []
+        for b in range(len(target)):
+            pairs = zip(prediction[b].flatten().tolist(), target[b].flatten().tolist(), strict=True)
+            marks = [(1 / (1 + math.exp(-g)) > threshold, w == 1) for g, w in pairs if w != IGNORED_CLASS]
+            either = sum(g or w for g, w in marks)
+            if marks:
+                ratios.append(sum(g and w for g, w in marks) / either if either else 1.0)
+        best = max(best, sum(ratios) / len(ratios))
+    return best
 
 
 def known_pixels(prediction: Tensor, target: Tensor) -> list[tuple[list[float], list[float]]]:
@@ -51,6 +79,10 @@ def metric_by_hand(task: Task, prediction: Tensor, target: Tensor) -> float:
     if task.kind == "classification":
         hits = [int(prediction[b].argmax()) == int(target[b]) for b in range(len(target))]
         return sum(hits) / len(hits)
+    if task.kind == "saliency":
+        return jaccard_by_hand(prediction, target)
+    if task.kind == "edges":
+        return task_loss(task, prediction.double(), target).item()
     pairs = known_pixels(prediction, target)
     if task.kind == "depth":
         return math.sqrt(sum((got[0] - want[0]) ** 2 for got, want in pairs) / len(pairs))
@@ -101,6 +133,8 @@ def test_a_metric_lies_in_its_range_and_knows_its_direction(task: Task) -> None:
     elif task.kind == "segmentation":
         known = target.masked_fill(target == IGNORED_CLASS, 0)
         perfect = torch.nn.functional.one_hot(known, 4).double().movedim(-1, 1)
+    elif task.kind in BINARY_KINDS:
+        perfect = 1e4 * (2 * target - 1)
     else:
         perfect = target
     best = task_metric(task, task_statistics(task, perfect.unsqueeze(1), target))[0].item()
@@ -109,9 +143,9 @@ def test_a_metric_lies_in_its_range_and_knows_its_direction(task: Task) -> None:
 
 
 def test_what_is_predicted_at_unknown_pixels_does_not_matter() -> None:
-    for task in (ROOM, NORMALS, DEPTH):
+    for task in DENSE:
         prediction, target = example(task)
-        unknown = target == IGNORED_CLASS if task.kind == "segmentation" else (target == 0).all(dim=1)
+        unknown = (target == unknown_value(task)).reshape(COUNT, -1, HEIGHT, WIDTH).all(dim=1)
         garbled = torch.where(unknown[:, None, None], torch.inf, prediction)
         torch.testing.assert_close(
             task_statistics(task, garbled, target), task_statistics(task, prediction, target)
@@ -144,10 +178,10 @@ def test_a_null_vector_is_a_right_angle_off() -> None:
     assert value.item() == pytest.approx(90.0)
 
 
-@pytest.mark.parametrize("task", [ROOM, NORMALS, DEPTH], ids=lambda task: task.kind)
+@pytest.mark.parametrize("task", DENSE, ids=lambda task: task.name)
 def test_a_split_without_labels_is_refused_by_task_name(task: Task) -> None:
     prediction, target = example(task)
-    blank = torch.full_like(target, IGNORED_CLASS if task.kind == "segmentation" else 0)
+    blank = torch.full_like(target, unknown_value(task))
     with pytest.raises(DataError, match=f"task '{task.name}' has no labelled pixel"):
         task_metric(task, task_statistics(task, prediction, blank))
 
@@ -161,10 +195,60 @@ def test_wrong_shapes_are_refused_by_task_name(task: Task) -> None:
         task_statistics(task, prediction[:, 0], target)
 
 
-@pytest.mark.parametrize("kind", ["classification", "segmentation", "normals", "depth"])
-def test_each_kind_has_a_metric_of_its_own(kind: TaskKind) -> None:
-    others = {"classification", "segmentation", "normals", "depth"} - {kind}
-    assert metric_of(kind).name not in {metric_of(other).name for other in others}  # type: ignore[arg-type]
+def test_each_kind_has_a_metric_of_its_own() -> None:
+    kinds: tuple[TaskKind, ...] = get_args(TaskKind)
+    assert len({metric_of(kind).name for kind in kinds}) == len(kinds)
+
+
+def test_the_threshold_is_one_for_all_images() -> None:
+    # Image 0 is best above .55, image 1 below .45: the best of each by itself would be 1.
+    logits = torch.tensor([[2.0, 0.2, -3.0], [-0.3, -0.3, -3.0]]).view(2, 1, 1, 1, 3)
+    target = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]).view(2, 1, 1, 3)
+    statistics = task_statistics(SALIENCY, logits, target)
+    assert statistics.shape == (1, len(THRESHOLDS) + 1)
+    assert task_metric(SALIENCY, statistics).item() == pytest.approx((0.5 + 1) / 2)
+    apart = [task_metric(SALIENCY, task_statistics(SALIENCY, logits[b:], target[b:])) for b in range(2)]
+    assert apart[1].item() == 1.0
+
+
+def test_thresholds_are_those_of_published_code() -> None:
+    assert [round(threshold, 2) for threshold in THRESHOLDS[:2]] == [0.2, 0.25]
+    assert (len(THRESHOLDS), THRESHOLDS[-1]) == (15, 0.9)
+
+
+def test_an_image_without_known_pixels_is_no_image_of_the_mean() -> None:
+    prediction, target = example(SALIENCY)
+    joined = torch.cat([target, torch.full_like(target[:1], IGNORED_CLASS)])
+    more = task_statistics(SALIENCY, torch.cat([prediction, prediction[:1]]), joined)
+    torch.testing.assert_close(more, task_statistics(SALIENCY, prediction, target))
+
+
+def test_nothing_salient_and_nothing_predicted_is_right() -> None:
+    target = torch.zeros(1, 1, 2, 2)
+    right, wrong = torch.full((2, 1, 1, 1, 2, 2), -5.0)
+    wrong = -wrong
+    assert task_metric(SALIENCY, task_statistics(SALIENCY, right, target)).item() == 1.0
+    assert task_metric(SALIENCY, task_statistics(SALIENCY, wrong, target)).item() == 0.0
+
+
+def test_edges_take_logits_and_not_probabilities() -> None:
+    target = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
+    logits = torch.tensor([3.0, -3.0]).view(1, 1, 1, 1, 2)
+    found = task_metric(EDGES, task_statistics(EDGES, logits, target)).item()
+    assert found == pytest.approx(0.5 * math.log1p(math.exp(-3.0)))
+
+
+def test_the_angle_of_normals_is_a_mean_and_not_a_root_of_squares() -> None:
+    target = torch.tensor([[0.0, 0.0, 1.0]] * 2).T.reshape(1, 3, 1, 2)
+    prediction = torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]).T.reshape(1, 1, 3, 1, 2)
+    assert task_metric(NORMALS, task_statistics(NORMALS, prediction, target)).item() == pytest.approx(45.0)
+
+
+def test_depth_counts_pixels_alike_and_not_images() -> None:
+    target = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]).view(2, 1, 1, 4)
+    error = torch.tensor([[2.0, 9.0, 9.0, 9.0], [1.0, 1.0, 1.0, 1.0]]).view(2, 1, 1, 4)
+    value = task_metric(DEPTH, task_statistics(DEPTH, (target + error).unsqueeze(1), target)).item()
+    assert value == pytest.approx(math.sqrt((4 + 4 * 1) / 5))
 
 
 def test_confusion_counts_by_target_then_prediction() -> None:

@@ -93,8 +93,9 @@ def test_hypernet_and_losses_stay_in_single_precision(
     grouped, mixed = grouped_task_loss, soft_forward
 
     def note_losses(task: Any, prediction: Tensor, target: Tensor) -> Tensor:
-        seen["losses"].add(prediction.dtype)
-        return grouped(task, prediction, target)
+        loss = grouped(task, prediction, target)
+        seen["losses"].add(loss.dtype)
+        return loss
 
     def note_forward(net: AnchorNet, images: Tensor, probs: Tensor, **settings: Any) -> list[Tensor]:
         seen["trees"].add(probs.dtype)

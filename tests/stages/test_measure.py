@@ -288,3 +288,30 @@ def test_a_split_without_any_known_pixel_is_refused(
     targets = {**given.examples.targets, task: blank}
     with pytest.raises(DataError, match=f"task '{task}' has no labelled pixel in the evaluated split"):
         measure(net, trees, None, replace(given, examples=replace(given.examples, targets=targets)))
+
+
+def test_binary_tasks_are_balanced_over_the_split_and_an_unknown_image_costs_nothing(
+    bench: Callable[..., Bench],
+) -> None:
+    given = bench(statistics="running")
+    tasks = (
+        Task(name="saliency", kind="saliency", num_outputs=1, loss_weight=5.0),
+        Task(name="edges", kind="edges", num_outputs=1, loss_weight=50.0, positive_weight=0.95),
+        Task(name="parts", kind="segmentation", num_outputs=4),
+    )
+    generator = torch.Generator().manual_seed(5)
+    share = torch.linspace(0.05, 0.9, 32).view(32, 1, 1, 1)  # batches of 20 and 12 have other balances
+    marks = (torch.rand(32, 1, 14, 14, generator=generator) < share).float()
+    marks[3] = IGNORED_CLASS
+    parts = torch.randint(4, (32, 14, 14), generator=generator)
+    parts[:20] = IGNORED_CLASS  # the whole first batch
+    examples = replace(given.examples, targets={"saliency": marks, "edges": marks, "parts": parts})
+    backbone = SmallBackbone(channels=(2, 3), resolutions=("halve", "keep"), skip_layer=1, head_channels=2)
+    net = single_task_nets(backbone, tasks, (1, 14, 14), generator).requires_grad_(False)
+    tree = separate_streams(2, 3)
+    measured = measure(net, tree, None, replace(given, examples=examples))
+    predictions = tree_forward(net, examples.images, tree, Conditions("running"))
+    whole = batch_losses(tasks, predictions, examples.targets)
+    torch.testing.assert_close(measured.losses_SN.float(), whole, rtol=1e-5, atol=1e-6)
+    assert set(measured.metrics) == {"saliency/max_jaccard", "edges/edge_loss", "parts/mean_iou"}
+    torch.testing.assert_close(50 * measured.metrics["edges/edge_loss"], measured.losses_SN[:, 1])

@@ -5,8 +5,9 @@ normalisation B images of P*C channels, both without a copy. Each preference has
 have its own perturbation of scale and shift (section 3.3.2).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from dymu.networks.batch_statistics import Peers, batch_statistics, normalise
 
-# train:   batch statistics, and the running ones are updated
+# train:   batch statistics, and the running ones are updated (by the mean over what lies side by side)
 # batch:   batch statistics
 # running: the running statistics of the anchor
 # collect: batch statistics, added to the call's memory
@@ -89,10 +90,7 @@ class Norm(nn.Module):
         if call.peers is not None and call.peers.size > 1 and call.mode != "running":
             return self._with_peers(flat, weight, bias, call, call.peers).reshape(features_BPCHW.shape)
         if call.mode == "train":
-            assert size_P == 1, "running statistics are those of one network"
-            out = functional.batch_norm(
-                flat, self.running_mean, self.running_var, weight, bias, True, self.momentum, self.eps
-            )
+            out = self._train(flat, size_P, weight, bias)
         elif call.mode in ("batch", "collect"):
             if call.mode == "collect":
                 self._collect(flat, call)
@@ -112,16 +110,27 @@ class Norm(nn.Module):
             self.bias + call.shift_PD[:, mine]
         ).flatten()
 
+    def _train(self, flat: Tensor, size_P: int, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+        if size_P == 1:
+            return functional.batch_norm(
+                flat, self.running_mean, self.running_var, weight, bias, True, self.momentum, self.eps
+            )
+        mean, variance = self.running_mean.repeat(size_P), self.running_var.repeat(size_P)
+        out = functional.batch_norm(flat, mean, variance, weight, bias, True, self.momentum, self.eps)
+        self.running_mean.copy_(mean.unflatten(0, (size_P, -1)).mean(dim=0))
+        self.running_var.copy_(variance.unflatten(0, (size_P, -1)).mean(dim=0))
+        return out
+
     def _with_peers(
         self, flat: Tensor, weight: Tensor | None, bias: Tensor | None, call: NormCall, peers: Peers
     ) -> Tensor:
         assert call.mode in ("train", "batch"), f"statistics of mode {call.mode} are those of one process"
         statistics = batch_statistics(flat, peers)
         if call.mode == "train":
-            assert flat.shape[1] == self.num_channels, "running statistics are those of one network"
             unbiased = statistics.variance * (statistics.count / (statistics.count - 1))
             with torch.no_grad():
-                for running, value in ((self.running_mean, statistics.mean), (self.running_var, unbiased)):
+                for running, values in ((self.running_mean, statistics.mean), (self.running_var, unbiased)):
+                    value = values.unflatten(0, (-1, self.num_channels)).mean(dim=0)
                     running.mul_(1.0 - self.momentum).add_(value, alpha=self.momentum)
         return normalise(flat, weight, bias, statistics, self.eps, peers)
 
@@ -141,7 +150,13 @@ class Norm(nn.Module):
 
 
 class Node(nn.Module):
-    """A block or a head: a piece of network that runs or does not run as a whole."""
+    """A block or a head: a piece of network that runs or does not run as a whole.
+
+    Attributes:
+        pretrained_names: What files of pretrained weights call the node's modules, by their names here.
+    """
+
+    pretrained_names: Mapping[str, str] = MappingProxyType({})
 
     def number_norms(self) -> None:
         """Give every normalisation its position and the offset of its channels; the anchor net calls this."""

@@ -1,5 +1,6 @@
 """Normalisation of several preferences side by side, against torch's own and against separate calls."""
 
+import copy
 from collections.abc import Callable
 from typing import Literal
 
@@ -69,9 +70,17 @@ def test_training_updates_running_statistics_as_torch_does(norm: Norm, reference
     assert torch.equal(norm.running_var, reference.running_var)  # type: ignore[arg-type]
 
 
-def test_training_has_one_network_only(norm: Norm) -> None:
-    with pytest.raises(AssertionError, match="one network"):
-        norm(features(2), NormCall("train"))
+def test_training_side_by_side_moves_the_running_statistics_by_the_mean(norm: Norm) -> None:
+    inputs, alone = features(2), []
+    for part in inputs.split(1, dim=1):
+        one = copy.deepcopy(norm)
+        one(part, NormCall("train"))
+        alone.append(one)
+    found = norm(inputs, NormCall("train"))
+    for name in ("running_mean", "running_var"):
+        expected = torch.stack([getattr(one, name) for one in alone]).mean(dim=0)
+        torch.testing.assert_close(getattr(norm, name), expected)
+    torch.testing.assert_close(found, norm(inputs, NormCall("batch")))
 
 
 @pytest.mark.parametrize("mode", ["batch", "running", "collect"])

@@ -13,11 +13,21 @@ from dymu.networks.norm import Norm
 M = TypeVar("M", bound=nn.Module)
 
 
+class OutputConvolution(nn.Conv2d):
+    """The last convolution of a head: weights start so small that every prediction starts near zero.
+
+    He initialisation by fan-out, which the others get, would make the logits of a one-channel task start at a
+    standard deviation of more than ten.
+    """
+
+    initial_std = 0.01
+
+
 def build(make: Callable[[], M], generator: torch.Generator, *, caller_fills: Collection[str] = ()) -> M:
     """Make a module and fill it with numbers from ``generator``.
 
     Convolutions and linear layers get He initialisation (gain for ReLU, fan-in for linear layers and fan-out
-    for convolutions), biases zero, normalisations scale 1 and shift 0.
+    for convolutions; :class:`OutputConvolution` small numbers), biases zero, normalisations scale 1, shift 0.
 
     Args:
         make: Constructs the module; the numbers that it writes are lost.
@@ -48,7 +58,9 @@ def build(make: Callable[[], M], generator: torch.Generator, *, caller_fills: Co
 def _fill(part: nn.Module, generator: torch.Generator) -> None:
     if isinstance(part, nn.Conv2d):
         fan_out = part.out_channels * part.kernel_size[0] * part.kernel_size[1] // part.groups
-        part.weight.normal_(0.0, math.sqrt(2.0 / fan_out), generator=generator)
+        is_output = isinstance(part, OutputConvolution)
+        std = OutputConvolution.initial_std if is_output else math.sqrt(2.0 / fan_out)
+        part.weight.normal_(0.0, std, generator=generator)
         if part.bias is not None:
             part.bias.zero_()
     elif isinstance(part, nn.Linear):

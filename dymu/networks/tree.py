@@ -45,6 +45,23 @@ def shared_stream(num_layers: int, num_tasks: int, stream: int = 0) -> Tensor:
     return torch.full((1, num_layers, num_tasks), stream)
 
 
+def refined_tree(choices_LN: Tensor) -> Tensor:
+    """(L, N) the tree of tasks that choose an operation a layer each: tasks that have parted stay apart.
+
+    Args:
+        choices_LN: Operation of each task in each layer.
+
+    Returns:
+        Parents; tasks that have chosen alike from layer 0 on share the stream of the first of them.
+    """
+    num_layers, num_tasks = choices_LN.shape
+    rows = []
+    for layer in range(num_layers):
+        so_far = [tuple(column) for column in choices_LN[: layer + 1].T.tolist()]
+        rows.append([so_far.index(so_far[task]) for task in range(num_tasks)])
+    return torch.tensor(rows)
+
+
 def check_preference(task_preference: Sequence[float], resource_preference: float, *, num_tasks: int) -> None:
     """Refuse a preference that no controller can follow.
 

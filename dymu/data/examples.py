@@ -92,12 +92,12 @@ class Examples:
             device: Where the batch is made ready and stays.
             draws_BK: Draws of the augmentation, on the CPU; ``None`` for none.
         """
-        images = self.images[index_B].to(device)
+        images = _moved(self.images[index_B], device)
         targets: Mapping[str, Tensor] = {
-            name: target[index_B].to(device) for name, target in self.targets.items()
+            name: _moved(target[index_B], device) for name, target in self.targets.items()
         }
         if self.preparation is not None and draws_BK is not None:
-            images, targets = self.preparation.augmented(images, targets, draws_BK.to(device))
+            images, targets = self.preparation.augmented(images, targets, _moved(draws_BK, device))
         elif self.preparation is not None:
             images, targets = self.preparation.plain(images, targets)
         return Examples(images=images, targets=targets, digest=self.digest)
@@ -106,3 +106,10 @@ class Examples:
 def draw_batch(count: int, size: int, generator: torch.Generator) -> Tensor:
     """(size,) positions drawn without replacement from ``count`` examples."""
     return torch.randperm(count, generator=generator)[:size]
+
+
+def _moved(tensor: Tensor, device: str) -> Tensor:
+    """A tensor on a device; a GPU takes it from pinned memory while the CPU goes on."""
+    if device.startswith("cuda") and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -88,9 +88,9 @@ def compute_step(
         out_dir, work_dir = Path(folder) / "out", Path(folder) / "work"
         out_dir.mkdir()
         work_dir.mkdir()
-        step.run(
-            step, _context(step, store, place, stop_requested, claim, out_dir=out_dir, work_dir=work_dir)
-        )
+        context = _context(step, store, place, stop_requested, claim, out_dir=out_dir, work_dir=work_dir)
+        with context.closing:
+            step.run(step, context)
         _of_all(claim.world, spent())
 
 
@@ -139,7 +139,8 @@ def _lead(
     attempt = store.new_attempt(step.address)
     try:
         context = _context(step, store, place, stop_requested, claim, out_dir=attempt, work_dir=work_dir)
-        with _full_disk_told(step), _output_to(work_dir / LOG if place.capture_output else None):
+        output = _output_to(work_dir / LOG if place.capture_output else None)
+        with _full_disk_told(step), output, context.closing:
             step.run(step, context)
         cpu_s = _of_all(claim.world, spent())
         write_json(attempt / STEP, step.form)

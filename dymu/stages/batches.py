@@ -1,10 +1,16 @@
-"""Training batches as functions of their number: which examples, and how they are augmented."""
+"""Training batches as functions of their number: which examples, and how they are augmented.
+
+Batches that have to be prepared are, in a background thread, while the trainer computes: the same batches,
+because nothing that they depend on changes.
+"""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
 from dymu.data.examples import Examples, draw_batch
+from dymu.stages.ahead import Ahead
 from dymu.stages.context import RunContext
 from dymu.stages.randomness import Randomness
 
@@ -31,13 +37,30 @@ class Batches:
         Examples and augmentation are drawn for the whole batch and then shared out, so that every example is
         changed alike however many ranks there are.
         """
+        # What lies in memory as networks want it costs less than to hand it over between threads.
+        return self._make(number) if self.examples.preparation is None else self._ahead.at(number)
+
+    @cached_property
+    def _ahead(self) -> Ahead[Examples]:
+        ahead = Ahead(self._make)
+        self.context.closing.callback(ahead.close)
+        return ahead
+
+    @cached_property
+    def _device(self) -> str:
+        # Which device "cuda" is, is a matter of the thread that asks.
+        if self.context.device == "cuda" and torch.cuda.is_available():
+            return f"cuda:{torch.cuda.current_device()}"
+        return self.context.device
+
+    def _make(self, number: int) -> Examples:
         index_B = draw_batch(len(self.examples), self.size, self.random.torch("batch", number))
         world, num_draws = self.context.world, self.examples.num_draws
         draws_BK = None
         if num_draws > 0:
             generator = self.random.torch("augmentation", number)
             draws_BK = world.shard(torch.rand(len(index_B), num_draws, generator=generator))
-        return self.examples.batch(world.shard(index_B), self.context.device, draws_BK)
+        return self.examples.batch(world.shard(index_B), self._device, draws_BK)
 
 
 def training_batches(examples: Examples, size: int, context: RunContext) -> Batches:

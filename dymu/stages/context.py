@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class RunContext:
         saved: Called after each checkpoint.
         parts: Published folders of the step's parts, by their address, if all of them exist.
         stop_requested: Asked between training steps; true leads to a checkpoint and :class:`Interrupted`.
+        closing: What has to end with the stage, however it ends; whoever runs the stage closes it.
     """
 
     step: Step
@@ -62,6 +64,7 @@ class RunContext:
     saved: Callable[[], None] = _nothing
     parts: Mapping[str, Path] = field(default_factory=dict)
     stop_requested: Callable[[], bool] = field(default=lambda: False)
+    closing: ExitStack = field(default_factory=ExitStack)
     _last_checkpoint: float = field(default_factory=time.monotonic)
     _last_step: int = 0
 

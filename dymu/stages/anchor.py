@@ -37,9 +37,9 @@ class AnchorRecipe:
         backbone: Architecture of a stream.
         optimisation: Of all streams; each stream sees every batch and its own task's loss.
         batch_size: Images a step.
-        initialisation: ``common`` starts all streams alike: from pretrained weights if the backbone names some,
-            else from one set of random numbers in their stead. ``shared`` starts them from one multi-task net
-            that was trained for the uniform preference. ``independent`` streams cannot exchange features
+        initialisation: ``common`` starts all streams alike, from the pretrained weights that the backbone
+            names or from one set of random numbers in their stead. ``shared`` starts them from one multi-task
+            net that was trained for the uniform preference. ``independent`` streams cannot exchange features
             (docs/log.md).
         pretraining: Of the shared net; ``None`` unless ``initialisation`` is ``shared``.
         pretraining_batch_size: Images a step of the shared net; ``None`` for ``batch_size``.

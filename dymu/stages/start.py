@@ -9,8 +9,8 @@ import logging
 from typing import Literal
 
 from dymu.artifacts.files import disk_errors
-from dymu.networks import pretrained
 from dymu.networks.anchor_net import AnchorNet
+from dymu.networks.pretrained import load_pretrained
 from dymu.stages.context import RunContext
 
 Initialisation = Literal["common", "independent", "shared"]
@@ -23,31 +23,23 @@ _LOGGER = logging.getLogger(__name__)
 def start_pretrained(net: AnchorNet, context: RunContext) -> None:
     """Fill a net from the file that its backbone names, if it names one; publishes ``pretrained.json``.
 
-    The published file says which keys were loaded, what keeps its random numbers because the file has nothing
-    for it, and which keys of the file were not used.
+    It says which keys of the file were loaded or not used, and which tensors of the net keep their random
+    numbers because the file has nothing for them.
 
     Raises:
-        DataError: If the file is missing or is another one.
+        DataError: If the file is missing, is another one or does not fit; the net is unchanged then.
         StoreError: If the disk refuses.
     """
-    weights = net.backbone.pretrained
-    if weights is None:
+    if net.backbone.pretrained is None:
         return
-    report = pretrained.load_pretrained(net, context.data.root)
-    _LOGGER.info(
-        "%s starts from %s: %d keys loaded, %d missing, %d not used",
-        context.step.address,
-        weights.file,
-        len(report.loaded),
-        len(report.missing),
-        len(report.unexpected),
-    )
+    report = load_pretrained(net, context.data.root)
+    _LOGGER.info("%s starts from %s", context.step.address, report.summary())
     form = {
-        "file": weights.file,
-        "sha256": weights.sha256,
-        "loaded": sorted(report.loaded),
-        "missing": sorted(report.missing),
-        "unexpected": sorted(report.unexpected),
+        "file": report.weights.file,
+        "sha256": report.weights.sha256,
+        "loaded": report.loaded,
+        "unused": report.unused,
+        "fresh": report.fresh,
     }
     path = context.out_dir / REPORT
     with disk_errors(path, doing="write"):
@@ -67,6 +59,5 @@ def start_from_shared(net: AnchorNet, shared: AnchorNet) -> None:
 
 def copy_stem(net: AnchorNet, source: AnchorNet) -> None:
     """Give a net the stem of another; streams that are brought together had the same one all along."""
-    stem, other = getattr(net, "stem", None), getattr(source, "stem", None)
-    if stem is not None and other is not None:
-        stem.load_state_dict(other.state_dict())
+    if net.stem is not None and source.stem is not None:
+        net.stem.load_state_dict(source.stem.state_dict())

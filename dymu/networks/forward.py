@@ -23,6 +23,7 @@ from torch import Tensor
 from dymu.networks.anchor_net import AnchorNet
 from dymu.networks.batch_statistics import Peers
 from dymu.networks.norm import Moments, NormCall, NormMode
+from dymu.networks.streams import Runner, fastest
 from dymu.networks.tree import nodes_on_paths, paths
 
 Path = tuple[int, ...]  # streams of layers 0, 1, ...
@@ -92,6 +93,7 @@ def soft_forward(
     *,
     mode: NormMode = "batch",
     peers: Peers | None = None,
+    runner: Runner | None = None,
 ) -> list[Tensor]:
     """Eq. 1 with the one-hot choice replaced by the probabilities of Eq. 4.
 
@@ -101,18 +103,21 @@ def soft_forward(
         parent_probs_PLNN: [preference, layer, child, parent].
         mode: Whose normalisation statistics are used.
         peers: Ranks that hold the other pieces of the batch.
+        runner: How the streams of a layer are run; ``None`` for what is fastest on the images' device.
 
     Returns:
         Per task the predictions (B, P, ...).
     """
     calls = _Calls(net, Conditions(mode, peers=peers))
     streams = range(net.num_streams)
+    run = fastest(images_BCHW.device) if runner is None else runner
     entry = net.entry(_beside(images_BCHW))
     size_G = entry.shape[1]
     inputs = [entry] * net.num_streams
     skips: list[Tensor] | None = None
     for layer in range(net.num_layers):
-        outputs = [net.block(layer, i)(inputs[i], calls.block(layer, i, "soft")) for i in streams]
+        blocks = [net.block(layer, i) for i in streams]
+        outputs = run(blocks, inputs, [calls.block(layer, i, "soft") for i in streams])
         if layer == net.backbone.skip_layer:
             skips = _mix(outputs, _path_marginal(parent_probs_PLNN, layer), size_G)
         inputs = _mix(outputs, parent_probs_PLNN[:, layer], size_G)

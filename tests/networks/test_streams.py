@@ -14,6 +14,7 @@ from dymu.errors import SpecError
 from dymu.networks.anchor_net import AnchorNet, single_task_nets
 from dymu.networks.backbones.protocol import Block
 from dymu.networks.backbones.resnet9 import Pooling, ResNet9
+from dymu.networks.forward import soft_forward
 from dymu.networks.norm import Norm, NormCall, NormMode, convolve
 from dymu.networks.streams import FASTEST, Runner, fastest, grouped, loop, vmap
 from dymu.spec.task import Task
@@ -93,6 +94,44 @@ def test_gradients_of_the_inputs_are_the_same(together: Runner, net: AnchorNet) 
     expected = gradients(loop)
     assert all(bool(gradient.any()) for gradient in expected)
     assert_same(gradients(together), expected)
+
+
+@pytest.mark.parametrize("skip_layer", [None, 0])
+def test_a_mixed_net_and_the_gradients_of_its_probabilities_are_the_same(
+    together: Runner, make_net: MakeNet, images: Tensor, skip_layer: int | None
+) -> None:
+    net = make_net(skip_layer=skip_layer).requires_grad_(False)
+
+    def results(run: Runner) -> tuple[list[Tensor], Tensor]:
+        generator = torch.Generator().manual_seed(7)
+        logits = torch.randn(2, 3, 3, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+        predictions = soft_forward(net, images, logits.softmax(dim=-1), runner=run)
+        objective = sum((k + 1) * part.square().mean() for k, part in enumerate(predictions))
+        assert isinstance(objective, Tensor)
+        (gradient,) = torch.autograd.grad(objective, logits)
+        return predictions, gradient
+
+    (expected, expected_gradient), (found, gradient) = results(loop), results(together)
+    assert bool(expected_gradient.any(dim=-1).all())
+    assert_same([*found, gradient], [*expected, expected_gradient])
+
+
+@pytest.mark.parametrize("run", EVERY.values(), ids=EVERY)
+def test_layer_0_runs_once_for_all_preferences(
+    run: Runner, net: AnchorNet, images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def counting(
+        blocks: Sequence[Block], inputs: Sequence[Tensor], given: Sequence[NormCall]
+    ) -> list[Tensor]:
+        seen.append(inputs[0].shape[1])
+        return run(blocks, inputs, given)
+
+    probabilities = torch.full((4, 3, 3, 3), 1 / 3, dtype=torch.float64)
+    monkeypatch.setitem(FASTEST, "cpu", counting)
+    soft_forward(net, images, probabilities)
+    assert seen == [1, 4, 4]
 
 
 class _Backward(TorchDispatchMode):

@@ -116,20 +116,19 @@ def edge_step(
     """The step that trains the edge hypernet.
 
     Raises:
-        SpecError: For two tasks with row-wise affinity, which is then zero between them; and if the table of
-            path losses is missing or given in vain.
+        SpecError: For two tasks with affinity, which is then zero between them however it is scaled; and if
+            the table of path losses is missing or given in vain.
     """
     if (settings.objective == "tabulated") != (path_losses is not None):
         raise SpecError(
             "EdgeConfig.objective='tabulated' needs a step of path losses, and 'minibatch' takes none."
         )
     num_tasks = len(anchor.config.dataset.tasks)
-    row_wise = affinity.config.scale == "row"
-    if num_tasks == 2 and settings.use_affinity and row_wise and settings.active_weight > 0:
+    if num_tasks == 2 and settings.use_affinity and settings.active_weight > 0:
         raise SpecError(
-            "EdgeConfig.use_affinity is True with 2 tasks: scaled row by row, the affinity between two tasks "
-            "is always 0, the active loss vanishes and the resource preference has no effect. Set "
-            "method.edge.use_affinity=false or method.affinity.scale to 'global'."
+            "EdgeConfig.use_affinity is True with 2 tasks: their one dissimilarity is also the largest, so the "
+            "affinity between them is always 0, the active loss vanishes and the resource preference has no "
+            "effect. Set method.edge.use_affinity=false."
         )
     inputs = {"anchor": anchor, "affinity": affinity}
     if path_losses is not None:

@@ -118,7 +118,7 @@ def test_names_of_studies_do_not_matter(study: Study) -> None:
     assert override(study, "name", "other").evaluation_step(0) == study.evaluation_step(0)
 
 
-def test_two_tasks_with_affinity_by_row_are_refused_before_anything_runs(recipe: AnchorRecipe) -> None:
+def test_two_tasks_with_affinity_are_refused_before_anything_runs(recipe: AnchorRecipe) -> None:
     two = Study(
         name="two",
         dataset=TwoDigits(),
@@ -130,9 +130,8 @@ def test_two_tasks_with_affinity_by_row_are_refused_before_anything_runs(recipe:
     message = str(caught.value)
     assert "EdgeConfig.use_affinity is True with 2 tasks" in message
     assert "the resource preference has no effect" in message
-    assert "method.affinity.scale to 'global'" in message
-    for path, value in (("method.affinity.scale", "global"), ("method.edge.use_affinity", False)):
-        assert list(chain(override(two, path, value)))[-1] == "evaluate", "the advice helps"
+    assert "method.edge.use_affinity=false" in message
+    assert list(chain(override(two, "method.edge.use_affinity", False)))[-1] == "evaluate", "the advice helps"
 
 
 def test_a_threshold_of_zero_makes_all_tasks_active_and_is_accepted(study: Study) -> None:

@@ -124,8 +124,8 @@ def test_the_symmetric_scale_is_the_mean_with_the_transpose() -> None:
     torch.testing.assert_close(task_affinity(similarities(), "symmetric"), (by_row + by_row.T) / 2)
 
 
-@pytest.mark.parametrize("scale", ["row", "symmetric"])
-def test_two_tasks_have_no_affinity_by_row(scale: AffinityScale) -> None:
+@pytest.mark.parametrize("scale", SCALES)
+def test_two_tasks_have_no_affinity(scale: AffinityScale) -> None:
     assert torch.equal(task_affinity(similarities(2), scale), torch.eye(2, dtype=torch.float64))
 
 

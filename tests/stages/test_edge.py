@@ -313,27 +313,28 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
 
 @pytest.fixture
 def two_tasks(study: Study) -> Study:
-    """The tiny study on two tasks, and so with an affinity that can be."""
-    method = override(study.method, "affinity.scale", "global")
+    """The tiny study on two tasks, and so without affinity."""
+    method = override(study.method, "edge.use_affinity", False)
     protocol = changed(study.evaluation, {"reference_point": (4.0, 4.0)})
     return Study(name="two", dataset=TwoDigits(), method=method, evaluation=protocol)
 
 
-def test_two_tasks_with_affinity_by_row_are_refused(two_tasks: Study) -> None:
+@pytest.mark.parametrize("scale", ["row", "global", "symmetric"])
+def test_two_tasks_with_affinity_are_refused_however_it_is_scaled(two_tasks: Study, scale: str) -> None:
+    wrong = override(two_tasks, "method.edge.use_affinity", True)
+    if scale != "row":
+        wrong = override(wrong, "method.affinity.scale", scale)
     with pytest.raises(SpecError) as caught:
-        override(two_tasks, "method.affinity.scale", "row").evaluation_step(0)
+        wrong.evaluation_step(0)
     message = str(caught.value)
     assert "with 2 tasks" in message
-    assert "the affinity between two tasks is always 0" in message
+    assert "affinity between them is always 0" in message
     assert "method.edge.use_affinity=false" in message
 
 
-@pytest.mark.parametrize(
-    ("path", "value"), [("method.edge.use_affinity", False), ("method.edge.active_weight", 0.0)]
-)
-def test_two_tasks_without_affinity_by_row_are_fine(two_tasks: Study, path: str, value: Any) -> None:
-    by_row = override(override(two_tasks, path, value), "method.affinity.scale", "row")
-    assert by_row.evaluation_step(0).stage == "evaluate"
+def test_two_tasks_without_an_active_loss_may_have_any_affinity(two_tasks: Study) -> None:
+    with_affinity = override(two_tasks, "method.edge.use_affinity", True)
+    assert override(with_affinity, "method.edge.active_weight", 0.0).evaluation_step(0).stage == "evaluate"
 
 
 def test_two_tasks_are_trained(two_tasks: Study, published: Runner) -> None:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from dymu.errors import SpecError, TrainingError
 from dymu.networks.backbones.protocol import Block, Head, Shape
-from dymu.networks.backbones.units import Activation, ConvNorm
+from dymu.networks.backbones.units import Activation, ConvNorm, convolution
 from dymu.networks.initialise import OutputConvolution
 from dymu.networks.norm import NormCall, convolve, resize
 from dymu.spec.task import Task
@@ -19,9 +19,9 @@ class ReducedAspp(Block):
     def __init__(self, in_shape: Shape, channels: int, *, activation: Activation, final_affine: bool) -> None:
         super().__init__()
         in_channels, height, width = in_shape
-        self.local = ConvNorm(in_channels, channels, activation=activation)
-        self.pooled = ConvNorm(in_channels, channels, activation=activation)
-        self.join = ConvNorm(2 * channels, channels, activation=activation, affine=final_affine)
+        self.local = ConvNorm(convolution(in_channels, channels), activation=activation)
+        self.pooled = ConvNorm(convolution(in_channels, channels), activation=activation)
+        self.join = ConvNorm(convolution(2 * channels, channels), activation=activation, affine=final_affine)
         self.out_shape = (channels, height, width)
 
     def forward(self, features_BPCHW: Tensor, call: NormCall) -> Tensor:
@@ -56,11 +56,11 @@ class SeparableDecoder(Head):
         super().__init__()
         width, joined = in_shape[0], in_shape[0] + _LOW_LEVEL_CHANNELS
         self.size, self.inner_size = size, skip_shape[1:]
-        self.low_level = ConvNorm(skip_shape[0], _LOW_LEVEL_CHANNELS, activation=activation)
-        self.spatial1 = ConvNorm(joined, joined, 3, depthwise_dilation=1, activation=activation)
-        self.mix1 = ConvNorm(joined, width, activation=activation)
-        self.spatial2 = ConvNorm(width, width, 3, depthwise_dilation=1, activation=activation)
-        self.mix2 = ConvNorm(width, width, activation=activation)
+        self.low_level = ConvNorm(convolution(skip_shape[0], _LOW_LEVEL_CHANNELS), activation=activation)
+        self.spatial1 = ConvNorm(convolution(joined, joined, 3, depthwise=True), activation=activation)
+        self.mix1 = ConvNorm(convolution(joined, width), activation=activation)
+        self.spatial2 = ConvNorm(convolution(width, width, 3, depthwise=True), activation=activation)
+        self.mix2 = ConvNorm(convolution(width, width), activation=activation)
         self.out = OutputConvolution(width, num_outputs, 1)
 
     def forward(self, features_BPCHW: Tensor, skip_BPCHW: Tensor | None, call: NormCall) -> Tensor:

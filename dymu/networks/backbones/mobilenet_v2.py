@@ -11,7 +11,15 @@ from torch import Tensor
 from dymu.artifacts.config import check, config
 from dymu.networks.backbones.deeplab import ReducedAspp, dense_head
 from dymu.networks.backbones.protocol import Block, Head, Shape, Stem
-from dymu.networks.backbones.units import ConvNorm, ConvStem, StemmedBlock, Stems, strided
+from dymu.networks.backbones.units import (
+    ConvNorm,
+    ConvStem,
+    StemmedBlock,
+    Stems,
+    convolution,
+    stem_shape,
+    strided,
+)
 from dymu.networks.norm import NormCall
 from dymu.networks.pretrained import PretrainedWeights
 from dymu.spec.task import Task
@@ -80,7 +88,7 @@ class MobileNetV2:
             )
         if layer == 0 and self.stems == "per_stream":
             unit = _stem_unit(in_shape)
-            shape = (_STEM_CHANNELS, strided(in_shape[1], 2), strided(in_shape[2], 2))
+            shape = stem_shape(in_shape, unit, pool=False)
             return StemmedBlock(unit, self._inverted_residual(layer, shape), _STEM_NAMES)
         return self._inverted_residual(layer, in_shape)
 
@@ -123,11 +131,11 @@ class InvertedResidual(Block):
         super().__init__()
         in_channels, height, width = in_shape
         hidden = expansion * in_channels
-        self.expand = ConvNorm(in_channels, hidden, activation="relu6") if expansion > 1 else None
-        self.spatial = ConvNorm(
-            hidden, hidden, 3, stride=stride, depthwise_dilation=dilation, activation="relu6"
-        )
-        self.project = ConvNorm(hidden, channels, activation="none", affine=final_affine)
+        expand = ConvNorm(convolution(in_channels, hidden), activation="relu6")
+        spatial = convolution(hidden, hidden, 3, stride=stride, dilation=dilation, depthwise=True)
+        self.expand = expand if expansion > 1 else None
+        self.spatial = ConvNorm(spatial, activation="relu6")
+        self.project = ConvNorm(convolution(hidden, channels), activation="none", affine=final_affine)
         self.out_shape = (channels, strided(height, stride), strided(width, stride))
         self.residual = self.out_shape == in_shape and stride == 1
         self.pretrained_names = _file_names(file_prefix, expands=expansion > 1)
@@ -152,4 +160,4 @@ def _file_names(prefix: str, *, expands: bool) -> dict[str, str]:
 
 
 def _stem_unit(image_shape: Shape) -> ConvNorm:
-    return ConvNorm(image_shape[0], _STEM_CHANNELS, 3, stride=2, activation="relu6")
+    return ConvNorm(convolution(image_shape[0], _STEM_CHANNELS, 3, stride=2), activation="relu6")

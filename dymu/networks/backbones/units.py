@@ -13,33 +13,12 @@ Stems = Literal["shared", "per_stream"]
 
 
 class ConvNorm(nn.Module):
-    """Convolution without bias, normalisation, activation; a stride of 2 rounds sizes up."""
+    """Convolution, normalisation, activation."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        kernel: int = 1,
-        *,
-        stride: int = 1,
-        depthwise_dilation: int | None = None,
-        activation: Activation = "relu",
-        affine: bool = True,
-    ) -> None:
+    def __init__(self, conv: nn.Conv2d, *, activation: Activation = "relu", affine: bool = True) -> None:
         super().__init__()
-        dilation = 1 if depthwise_dilation is None else depthwise_dilation
-        self.conv = nn.Conv2d(
-            in_channels,
-            channels,
-            kernel,
-            stride=stride,
-            padding=dilation * (kernel // 2),
-            dilation=dilation,
-            groups=1 if depthwise_dilation is None else in_channels,
-            bias=False,
-        )
-        self.norm = Norm(channels, affine=affine)
-        self.activation = activation
+        self.conv, self.activation = conv, activation
+        self.norm = Norm(conv.out_channels, affine=affine)
 
     def forward(self, features_BPCHW: Tensor, call: NormCall) -> Tensor:
         """Features (B, P, channels, H', W')."""
@@ -80,6 +59,28 @@ class StemmedBlock(Block):
         """Features of the block."""
         out: Tensor = self.block(_stem(self.unit, features_BPCHW, call, pool=self.pool), call)
         return out
+
+
+def convolution(
+    in_channels: int,
+    channels: int,
+    kernel: int = 1,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    depthwise: bool = False,
+) -> nn.Conv2d:
+    """A convolution without bias that keeps sizes, or divides them by its stride and rounds up."""
+    return nn.Conv2d(
+        in_channels,
+        channels,
+        kernel,
+        stride=stride,
+        padding=dilation * (kernel // 2),
+        dilation=dilation,
+        groups=in_channels if depthwise else 1,
+        bias=False,
+    )
 
 
 def activate(features: Tensor, activation: Activation) -> Tensor:

@@ -19,6 +19,15 @@ def place(tmp_path: Path) -> DataPlace:
     return DataPlace(cache_dir=tmp_path / "data")
 
 
+@pytest.fixture(scope="session")
+def official_root() -> Path:
+    """The root of the official data sets, for tests that are marked ``data``."""
+    root = os.environ.get("DYMU_DATA")
+    if root is None:
+        pytest.skip("DYMU_DATA names no root of official data sets")
+    return Path(root)
+
+
 @dataclass(frozen=True)
 class Elsewhere:
     """What other processes made, both at once and in one folder.

@@ -5,15 +5,20 @@ the settings below were chosen on the validation split (docs/log.md), before any
 """
 
 from dymu.data.digits import Digits
+from dymu.methods.bmtas import BMTAS
 from dymu.methods.controllable import Controllable
+from dymu.methods.ltb import LTB
 from dymu.methods.phn_bn import PHNBN
+from dymu.methods.retrained import Retrained
 from dymu.methods.single_task import SingleTask
 from dymu.methods.static_grid import StaticGrid
 from dymu.networks.backbones.small import SmallBackbone
 from dymu.spec.evaluation import EvaluationConfig
 from dymu.spec.study import Study
 from dymu.stages.anchor import AnchorRecipe
+from dymu.stages.bmtas import BMTASRecipe
 from dymu.stages.edge import EdgeConfig
+from dymu.stages.ltb import LTBRecipe
 from dymu.stages.optimisation import Optimisation
 from dymu.stages.weight import WeightConfig
 
@@ -76,5 +81,27 @@ phn_bn_frozen = Study(
         preferences_per_step=8,
         batch_size=16,
     ),
+    evaluation=EVALUATION,
+)
+
+# Architectures by themselves (Tables 5 and 7). A search runs the N nodes of a layer once (LTB) or for each of
+# N tasks (BMTAS), so BMTAS gets a third of the images.
+SEARCH = Optimisation(num_steps=900, learning_rate=3e-3, schedule="cosine")
+retrained = Study(
+    name="digits-retrained",
+    dataset=Digits(),
+    method=Retrained(anchor=ANCHOR, edge=EDGE),
+    evaluation=EVALUATION,
+)
+ltb = Study(
+    name="digits-ltb",
+    dataset=Digits(),
+    method=LTB(anchor=ANCHOR, search=LTBRecipe(optimisation=SEARCH, batch_size=36)),
+    evaluation=EVALUATION,
+)
+bmtas = Study(
+    name="digits-bmtas",
+    dataset=Digits(),
+    method=BMTAS(anchor=ANCHOR, search=BMTASRecipe(optimisation=SEARCH, batch_size=12)),
     evaluation=EVALUATION,
 )

@@ -11,6 +11,7 @@ import typer
 
 from dymu.commands import (
     cluster,
+    data,
     logs,
     manifest,
     planning,
@@ -44,6 +45,7 @@ app.add_typer(store.cache, name="cache")
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(search.search, name="search")
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

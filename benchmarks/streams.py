@@ -2,10 +2,10 @@
 
 One training step of the edge stage without its losses: ResNet-9 streams mixed by parent probabilities,
 forward, and backward to the probabilities. Loop, grouped convolution and vmap are those of
-dymu/networks/streams.py; im2col with one batched matrix product (bmm) stands here only. In float64 all of them
-must give the loop's output and gradient, or the script ends with an error; the table has the difference in
-float32. Seconds are of this machine, CPU seconds on a CPU and wall seconds elsewhere, the least of some rounds in
-which all take turns; the ratios are what counts.
+dymu/networks/streams.py; im2col with one batched matrix product (bmm) stands here only. In float64 all of
+them must give the loop's output and gradient, or the script ends with an error; the table has the difference
+in float32. Seconds are of this machine, CPU seconds on a CPU and wall seconds elsewhere, the least of some
+rounds in which all take turns; the ratios are what counts.
 
     python benchmarks/streams.py                      # the CPU, one thread, under two minutes
     python benchmarks/streams.py --device cuda --width 64 --size 32 --batch 128 --repeats 10

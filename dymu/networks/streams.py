@@ -71,9 +71,10 @@ def grouped(blocks: Sequence[Block], inputs: Sequence[Tensor], calls: Sequence[N
     return list(out.unflatten(1, (-1, len(blocks))).unbind(2))
 
 
-# By device. CPU: at N = 20, ResNet-9 of width 32, 32x32 and 16 images, grouped takes 1.4 times as long as the
-# loop, vmap 1.6, im2col with bmm 3.2; at a sixteenth of that, grouped and vmap lie between 0.9 and 1.1. CUDA is
-# not measured and has what needs no justification; `python benchmarks/streams.py --device cuda` measures it.
+# By device. CPU, one thread: at N = 20, ResNet-9 of width 32, 32x32 and 16 images, grouped takes 1.4 times as
+# long as the loop, vmap 1.6, im2col with bmm 3.2; at half the width on images half as large, grouped
+# and vmap lie between 0.9 and 1.2. CUDA is not measured and has what needs no justification;
+# `python benchmarks/streams.py --device cuda` measures it.
 FASTEST: dict[str, Runner] = {"cpu": loop, "cuda": loop}
 
 

@@ -106,12 +106,15 @@ def run_anchor_stream(step: Step, context: RunContext) -> None:
     trace = Trace(settings.optimisation.num_steps).to(context.device)
     parents = shared_stream(net.num_layers, len(tasks))
     world = context.world
+    own = settings.dataset.tasks.index(tasks[0])
     batches = Batches(examples=examples, size=settings.batch_size, context=context, random=random)
 
     def compute(number: int) -> Outcome:
         batch = batches.at(number)
         with features_in(settings.optimisation.precision, context.device):
-            predictions = tree_forward(net, batch.images, parents, Conditions("train", peers=world))
+            predictions = tree_forward(
+                net, seen_by(own, batch.images), parents, Conditions("train", peers=world)
+            )
         losses_N = batch_losses(tasks, predictions, batch.targets, world)[0]
         trace.losses[number] = world.sum(losses_N)[0] / world.size
         return Outcome(objective=losses_N.sum(), task_losses_N=losses_N)
@@ -140,6 +143,11 @@ def start(net: AnchorNet, step: Step, context: RunContext) -> None:
         start_from_shared(net, load_shared(step.inputs[START], context, START))
     else:
         start_pretrained(net, context)
+
+
+def seen_by(task: int, images: Tensor) -> Tensor:
+    """(B, C, H, W): what the net of a task sees of images that may be (B, N, C, H, W), one a task."""
+    return images if images.ndim == 4 else images[:, task]
 
 
 def put_together(

@@ -56,11 +56,11 @@ def parts_of(context_of: MakeContext, tmp_path: Path) -> Callable[[Step], dict[s
     return run
 
 
-@pytest.mark.parametrize("initialisation", ["common", "independent", "shared"])
+@pytest.mark.parametrize("initialisation", ["common", "independent", "shared", "own images", "pretrained"])
 @pytest.mark.parametrize("lines", [100, 2])
 def test_apart_has_the_bytes_of_together(
     study: Study,
-    shared_start: Step,
+    steps: Mapping[str, Step],
     together: Callable[[Step], dict[str, bytes]],
     parts_of: Callable[[Step], dict[str, Path]],
     context_of: MakeContext,
@@ -70,13 +70,15 @@ def test_apart_has_the_bytes_of_together(
     initialisation: str,
     lines: int,
 ) -> None:
-    for below in shared_start.inputs.values():
-        published(below)  # for all tests of the session, so with the usual lines
+    for name in ("shared_start", "own_images_anchor"):
+        published(steps[name].inputs["start"])  # for all tests of the session, so with the usual lines
     monkeypatch.setattr("dymu.stages.training.LOG_LINES", lines)
     anchors = {
         "common": anchor_of(study),
         "independent": anchor_of(override(study, "method.anchor.initialisation", "independent")),
-        "shared": shared_start,
+        "shared": steps["shared_start"],
+        "own images": steps["own_images_anchor"],
+        "pretrained": steps["pretrained_anchor"],
     }
     anchor = anchors[initialisation]
     context = context_of(anchor, tmp_path / "apart", parts=parts_of(anchor))

@@ -36,6 +36,17 @@ TRAINED = [
     "shared",
     "phn_bn",
     "frozen_phn_bn",
+    "retrain",
+    "initial_retrain",
+    "ltb",
+    "bmtas",
+]
+# Stages of a dataset whose tasks have images of their own, augmented, from a shared start; and of streams in
+# groups of blocks that start from a file, behind a stem.
+OTHERS = [
+    *(f"own_images_{name}" for name in ("shared", "anchor", "affinity", "edge", "weight", "evaluate")),
+    *(f"pretrained_{name}" for name in ("anchor", "anchor_stream", "shared", "phn_bn")),
+    *(f"pretrained_{name}" for name in ("affinity", "edge", "weight", "evaluate")),
 ]
 TASKS = (
     Task(name="left", kind="classification", num_outputs=2),
@@ -51,6 +62,11 @@ def stop_after(count: int) -> Callable[[], bool]:
     """Asks to stop when ``count`` steps were begun."""
     answers = iter([False] * count)
     return lambda: next(answers, True)
+
+
+def die() -> None:
+    """Stands in for a hook that is called in the middle of a stage."""
+    raise Killed
 
 
 def result_of(context: RunContext) -> dict[str, bytes]:
@@ -69,7 +85,7 @@ def few_log_lines(
     monkeypatch: pytest.MonkeyPatch, steps: Mapping[str, Step], published: Callable[[Step], Path]
 ) -> None:
     """Logs every three steps, so that checkpoints fall between log lines."""
-    for name in TRAINED:
+    for name in (*TRAINED, *OTHERS):
         for below in steps[name].inputs.values():
             published(below)  # for all tests of the session, so with the usual lines
     monkeypatch.setattr("dymu.stages.training.LOG_LINES", 2)
@@ -124,6 +140,29 @@ def test_a_step_stopped_at_many_steps_publishes_the_same_bytes(
         assert list(context.out_dir.iterdir()) == []
         begun = stop
     context = context_of(step, tmp_path / "stopped", attempt="last")
+    step.run(step, context)
+    assert result_of(context) == uninterrupted(step)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_step_interrupted_once_publishes_the_same_bytes(
+    name: str,
+    steps: Mapping[str, Step],
+    context_of: MakeContext,
+    uninterrupted: Callable[[Step], dict[str, bytes]],
+    tmp_path: Path,
+) -> None:
+    step, folder = steps[name], tmp_path / "interrupted"
+    if step.stage == "affinity":  # measured in one go, so that only a kill can come between
+        context = context_of(step, folder, attempt="first", fence=die)
+        with pytest.raises(Killed):
+            step.run(step, context)
+    else:
+        begun = 1 if step.stage == "evaluate" else NUM_STEPS // 2
+        context = context_of(step, folder, attempt="first", stop_requested=stop_after(begun))
+        with pytest.raises(Interrupted, match=step.address):
+            step.run(step, context)
+    context = context_of(step, folder, attempt="again")
     step.run(step, context)
     assert result_of(context) == uninterrupted(step)
 

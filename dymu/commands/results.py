@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-_TABLES_OF_METHODS = (1, 2, 3, 4)  # the others are about parts of one method
-
-
 @app.command(
     epilog="Examples:  [bold]dymu table 6[/bold]   "
     "[bold]dymu table 6 --study studies.digits:ours --style latex > table6.tex[/bold]"
@@ -37,13 +34,13 @@ def table(
     as_json: Json = False,
 ) -> None:
     """Print a table of the paper with the measured values beside the printed ones, from records."""
-    from dymu.reports import collect, tables
+    from dymu.reports import collect
+    from dymu.reports.metric_table import table_of
 
     results = collect.find_results(
         reading(store), number=number, kind="table", study=study, question=question
     )
-    make = tables.study_table if number in _TABLES_OF_METHODS else tables.ablation_table
-    _print(make(results, provenance=provenance), style, as_json=as_json)
+    _print(table_of(results, number, provenance=provenance), style, as_json=as_json)
 
 
 @app.command(

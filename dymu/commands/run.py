@@ -184,7 +184,8 @@ def _carry_out(
 
 def report_of(manifest: "Manifest", store: Store, out: Path | None, console: Console) -> Sequence[Path]:
     """Print the table of a target and draw its figures, as far as records allow; the files."""
-    from dymu.reports import collect, figures, render, tables
+    from dymu.reports import collect, figures, render
+    from dymu.reports.metric_table import table_of
 
     if any(arm.ad_hoc for arm in manifest.arms):
         console.print("Ad hoc overrides: no table or figure; `dymu status` shows the steps.", soft_wrap=True)
@@ -192,7 +193,7 @@ def report_of(manifest: "Manifest", store: Store, out: Path | None, console: Con
     folder = out or store.root / "reports" / manifest.name
     try:
         results = collect.results_of(store, manifest)
-        made = tables.ablation_table(results)
+        made = table_of(results)
         console.print(render.terminal(made))
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / "table.md", folder / "table.csv", folder / "table.tex"]

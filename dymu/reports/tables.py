@@ -1,6 +1,6 @@
 """The tables of the paper, from records: what is measured, what the paper has, and what is missing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dymu.artifacts.manifest import ManifestArm
@@ -43,11 +43,13 @@ def _volume(number: float) -> str:
     return f"{number:.2f}" if abs(number) >= 0.1 or number == 0 else f"{number:.2g}"
 
 
-def _thousandths(number: float) -> str:
+def thousandths(number: float) -> str:
+    """A number as 0.018."""
     return f"{number:.3f}"
 
 
-def _hundredths(number: float) -> str:
+def hundredths(number: float) -> str:
+    """A number as 64.11."""
     return f"{number:.2f}"
 
 
@@ -56,7 +58,7 @@ def _tenths(number: float) -> str:
 
 
 HYPERVOLUME = Metric(name="hypervolume", title="HV", text=_volume, paper_text=_volume)
-UNIFORMITY = Metric(name="uniformity", title="Unif.", text=_thousandths, paper_text=_hundredths)
+UNIFORMITY = Metric(name="uniformity", title="Unif.", text=thousandths, paper_text=hundredths)
 FRACTION = Metric(name=_FRACTION, title="Params", text=_tenths, paper_text=_tenths, scale=100.0)
 MACS = Metric(name="active_macs", title="MACs", text=count, paper_text=count)
 CONTROL = Metric(name="control_parameters", title="Control", text=count, paper_text=count, bare=True)
@@ -74,15 +76,15 @@ def ablation_table(results: Results, *, provenance: bool = False) -> Table:
     measured = [arm for arm in results.arms if results.of(arm.name)]
     if any(not results.resource_preferences(arm.name) for arm in measured):
         return study_table(results, provenance=provenance)
-    resources = _resources(results)
+    resources = resources_of(results)
     metrics = [(metric, c) for metric in (HYPERVOLUME, UNIFORMITY, FRACTION) for c in resources]
-    columns = [Column(title="", plain=True), *(_column(results, metric, c) for metric, c in metrics)]
+    columns = [Column(title="", plain=True), *(column_of(results, metric, c) for metric, c in metrics)]
     notes = Notes(results)
     rows = [
-        [Cell(text=notes.label(arm)), *(_cell(results, arm, metric, c) for metric, c in metrics)]
+        [Cell(text=notes.label(arm)), *(cell_of(results, arm, metric, c) for metric, c in metrics)]
         for arm in results.arms
     ]
-    return _table(results, columns, rows, notes.lines(provenance))
+    return whole_table(results, columns, rows, notes.lines(provenance))
 
 
 def study_table(results: Results, *, provenance: bool = False) -> Table:
@@ -93,10 +95,10 @@ def study_table(results: Results, *, provenance: bool = False) -> Table:
         provenance: Whether to list the address behind each row.
     """
     metrics = (HYPERVOLUME, UNIFORMITY, FRACTION, MACS, CONTROL)
-    resources = _resources(results)
+    resources = resources_of(results)
     columns = [
         Column(title="", plain=True),
-        *(_column(results, metric, None, resources) for metric in metrics),
+        *(column_of(results, metric, None, resources) for metric in metrics),
     ]
     notes = Notes(results)
     rows = []
@@ -104,13 +106,14 @@ def study_table(results: Results, *, provenance: bool = False) -> Table:
         own: Sequence[float | None] = results.resource_preferences(arm.name) or (None,)
         for c in own:
             label = notes.label(arm) + ("" if c is None else f", c = {c:g}")
-            rows.append([Cell(text=label), *(_cell(results, arm, metric, c) for metric in metrics)])
-    return _table(results, columns, rows, notes.lines(provenance))
+            rows.append([Cell(text=label), *(cell_of(results, arm, metric, c) for metric in metrics)])
+    return whole_table(results, columns, rows, notes.lines(provenance))
 
 
-def _table(
-    results: Results, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], notes: Iterator[str]
+def whole_table(
+    results: Results, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], notes: Iterable[str]
 ) -> Table:
+    """Columns and rows under the title of what was asked, the best of each column marked."""
     manifest = results.manifest
     title = f"{manifest.title} ({manifest.study})" if manifest.title != manifest.study else manifest.title
     if manifest.source:
@@ -119,7 +122,8 @@ def _table(
     return Table(title=title, columns=tuple(columns), rows=marked, footnotes=tuple(notes))
 
 
-def _resources(results: Results) -> tuple[float, ...]:
+def resources_of(results: Results) -> tuple[float, ...]:
+    """Resource preferences of all arms; of the paper while nothing was measured."""
     found = {c for arm in results.arms for c in results.resource_preferences(arm.name)}
     if not found:  # nothing was measured yet: what the paper prints
         found = {
@@ -131,7 +135,8 @@ def _resources(results: Results) -> tuple[float, ...]:
     return tuple(sorted(found)) or (0.0, 1.0)
 
 
-def _column(results: Results, metric: Metric, c: float | None, also: Sequence[float] = ()) -> Column:
+def column_of(results: Results, metric: Metric, c: float | None, also: Sequence[float] = ()) -> Column:
+    """The column of a value at a resource preference, or at any of several."""
     keys = [metric.key(c), *(metric.key(other) for other in also)]
     info = next((results.infos[key] for key in keys if key in results.infos), None)
     return Column(
@@ -141,12 +146,19 @@ def _column(results: Results, metric: Metric, c: float | None, also: Sequence[fl
     )
 
 
-def _cell(results: Results, arm: ManifestArm, metric: Metric, c: float | None) -> Cell:
+def cell_of(
+    results: Results,
+    arm: ManifestArm,
+    metric: Metric,
+    c: float | None,
+    values: Mapping[int, float] | None = None,
+) -> Cell:
+    """The cell of an arm: the record values of its seeds, or what is given for them."""
     paper = _paper(results, arm, metric, c)
-    values = list(results.values(arm.name, metric.key(c)).values())
+    values = results.values(arm.name, metric.key(c)) if values is None else values
     if not values:
         return Cell(text=MISSING if not results.of(arm.name) else "–", paper=paper)
-    found = estimate([metric.scale * value for value in values])
+    found = estimate([metric.scale * value for value in values.values()])
     return Cell(
         text=metric.text(found.mean),
         spread=metric.text(found.half_width) if found.half_width else "",

@@ -4,7 +4,7 @@ The paper's values are NYU-v2's (Table 3). It compares with and without the weig
 other statistics tell whether the gap is due to the hypernet or to statistics of streams that never met.
 """
 
-from ablations._paper import NYU_OURS, NYU_WITHOUT_ADAPTATION
+from ablations._paper import NYU
 from dymu.spec.ablation import Ablation, Claim, Question
 from studies.digits import ours
 
@@ -12,7 +12,7 @@ QUESTION = Question(
     title="What does cross-task adaptation bring?",
     source="Table 3",
     baseline=ours,
-    baseline_paper=NYU_OURS,
+    baseline_paper=NYU.ours,
     ablations=(
         Ablation(
             name="without-adaptation",
@@ -20,7 +20,7 @@ QUESTION = Question(
             starts_at="evaluate",
             changes={"method.weight": None},
             source="Table 3",
-            paper=NYU_WITHOUT_ADAPTATION,
+            paper=NYU.without_adaptation,
             claims=(
                 Claim(metric="hypervolume/c=0", direction="down", source="Table 3"),
                 Claim(metric="hypervolume/c=1", direction="down", source="Table 3"),

@@ -1,75 +1,75 @@
 """Does the controller beat methods with a fixed architecture? Tables 1 to 4 and Figure 6; here on digits.
 
-The paper's values are NYU-v2's (Table 3).
+The paper's values beside the digits are NYU-v2's (Table 3).
 """
 
-from ablations._paper import NYU_OURS, NYU_WITHOUT_ADAPTATION
+from collections.abc import Mapping
+
+from ablations._paper import NYU, MainTable
 from dymu.spec.ablation import Ablation, Claim, Question
 from dymu.spec.study import Study
 from studies import digits
 
 
-def baselines(ours: Study, others: tuple[Study, Study, Study, Study]) -> Question:
-    """The question about a study and its single-task, static-grid, PHN-BN and frozen PHN-BN counterparts."""
-    single_task, static_grid, phn_bn, phn_bn_frozen = others
+def baselines(ours: Study, others: Mapping[str, Study], paper: MainTable) -> Question:
+    """The question about a study.
+
+    Args:
+        ours: The controller.
+        others: Its counterparts with a fixed architecture, by the name of their arm: any of ``single-task``,
+            ``static-grid``, ``phn``, ``phn-bn`` and ``phn-bn-frozen``.
+        paper: The paper's values.
+    """
+    rows = (
+        ("single-task", "Single-Task", "evaluate", paper.source, paper.single_task),
+        ("static-grid", "Static MTL, one net per preference", "shared", "Figure 6", {}),
+        ("phn", "PHN", "phn", paper.source, paper.phn),
+        ("phn-bn", "PHN-BN, trained jointly", "phn_bn", paper.source, paper.phn_bn),
+        ("phn-bn-frozen", "PHN-BN, frozen convolutions", "phn_bn", "docs/protocol.md", {}),
+    )
+    fixed = tuple(
+        Ablation(
+            name=name,
+            label=label,
+            starts_at=starts_at,
+            changes={"method": others[name].method},
+            source=source,
+            paper=values,
+        )
+        for name, label, starts_at, source, values in rows
+        if name in others
+    )
     return Question(
         title="Does the controller beat methods with a fixed architecture?",
-        source="Table 3",
+        source=paper.source,
         baseline=ours,
-        baseline_paper=NYU_OURS,
+        baseline_paper=paper.ours,
         ablations=(
             Ablation(
                 name="without-adaptation",
                 label="Ours w/o adaptation",
                 starts_at="evaluate",
                 changes={"method.weight": None},
-                source="Table 3",
-                paper=NYU_WITHOUT_ADAPTATION,
+                source=paper.source,
+                paper=paper.without_adaptation,
                 claims=(
-                    Claim(metric="hypervolume/c=0", direction="down", source="Table 3"),
-                    Claim(metric="hypervolume/c=1", direction="down", source="Table 3"),
-                    Claim(metric="uniformity/c=0", direction="up", source="Table 3"),
+                    Claim(metric="hypervolume/c=0", direction="down", source=paper.source),
+                    Claim(metric="hypervolume/c=1", direction="down", source=paper.source),
+                    Claim(metric="uniformity/c=0", direction="up", source=paper.source),
                 ),
             ),
-            Ablation(
-                name="single-task",
-                label="Single-Task",
-                starts_at="evaluate",
-                changes={"method": single_task.method},
-                source="Table 3",
-                paper={"hypervolume": 12.83, "active_parameters": 64.47e6},
-            ),
-            Ablation(
-                name="static-grid",
-                label="Static MTL, one net per preference",
-                starts_at="shared",
-                changes={"method": static_grid.method},
-                source="Figure 6",
-            ),
-            Ablation(
-                name="phn-bn",
-                label="PHN-BN, trained jointly",
-                starts_at="phn_bn",
-                changes={"method": phn_bn.method},
-                source="Table 3",
-                paper={
-                    "hypervolume": 11.72,
-                    "uniformity": 0.73,
-                    "active_parameters": 21.59e6,
-                    "control_parameters": 2.23e6,
-                },
-            ),
-            Ablation(
-                name="phn-bn-frozen",
-                label="PHN-BN, frozen convolutions",
-                starts_at="phn_bn",
-                changes={"method": phn_bn_frozen.method},
-                source="docs/protocol.md",
-            ),
+            *fixed,
         ),
     )
 
 
 QUESTION = baselines(
-    digits.ours, (digits.single_task, digits.static_grid, digits.phn_bn, digits.phn_bn_frozen)
+    digits.ours,
+    {
+        "single-task": digits.single_task,
+        "static-grid": digits.static_grid,
+        "phn-bn": digits.phn_bn,
+        "phn-bn-frozen": digits.phn_bn_frozen,
+    },
+    NYU,
 )

@@ -1,6 +1,6 @@
 """Which parts of the branching regulariser matter? Table 6 and Figures 9 to 12."""
 
-from ablations._paper import NYU_OURS
+from ablations._paper import NYU
 from dymu.spec.ablation import Ablation, Claim, Question
 from studies.digits import ours
 
@@ -24,7 +24,7 @@ QUESTION = Question(
     title="Which parts of the branching regulariser matter?",
     source="Table 6",
     baseline=ours,
-    baseline_paper=NYU_OURS,
+    baseline_paper=NYU.ours,
     baseline_claims=CONTROL,
     ablations=(
         Ablation(

@@ -126,7 +126,7 @@ def edge_step(
     num_tasks = len(anchor.config.dataset.tasks)
     if num_tasks == 2 and settings.use_affinity and settings.active_weight > 0:
         raise SpecError(
-            "EdgeConfig.use_affinity is True with 2 tasks: their one dissimilarity is also the largest, so the "
+            "EdgeConfig.use_affinity is True with 2 tasks: their one dissimilarity is the largest, so the "
             "affinity between them is always 0, the active loss vanishes and the resource preference has no "
             "effect. Set method.edge.use_affinity=false."
         )

@@ -16,6 +16,7 @@ from dymu.data.examples import DataPlace, Examples
 from dymu.data.splits import Split
 from dymu.errors import DataError
 from dymu.networks.anchor_net import AnchorNet, single_task_nets
+from dymu.networks.backbones.coarse import Coarse
 from dymu.networks.backbones.small import SmallBackbone
 from dymu.networks.forward import Adaptation, Conditions, tree_forward
 from dymu.networks.norm import Norm, NormMode
@@ -315,3 +316,105 @@ def test_binary_tasks_are_balanced_over_the_split_and_an_unknown_image_costs_not
     torch.testing.assert_close(measured.losses_SN.float(), whole, rtol=1e-5, atol=1e-6)
     assert set(measured.metrics) == {"saliency/max_jaccard", "edges/edge_loss", "parts/mean_iou"}
     torch.testing.assert_close(50 * measured.metrics["edges/edge_loss"], measured.losses_SN[:, 1])
+
+
+def own_images_of(examples: Examples) -> Examples:
+    """Examples of which every task sees others."""
+    images = torch.stack([examples.images.roll(5 * k, 0) for k in range(len(TASKS))], dim=1)
+    targets = {
+        task.name: examples.targets[task.name].roll(5 * k, 0)
+        for k, task in enumerate(TASKS)
+        if task.name in examples.targets
+    }
+    return Examples(images=images, targets=targets, digest=examples.digest)
+
+
+@pytest.mark.parametrize("statistics", STATISTICS)
+@pytest.mark.parametrize("adapted", [False, True])
+def test_a_task_with_images_of_its_own_is_measured_as_if_there_were_no_others(
+    net: AnchorNet,
+    trees: Tensor,
+    adaptation: Adaptation,
+    bench: Callable[..., Bench],
+    statistics: Statistics,
+    *,
+    adapted: bool,
+) -> None:
+    given, own = bench(statistics=statistics), adaptation if adapted else None
+    joint = replace(
+        given, examples=own_images_of(given.examples), calibration=own_images_of(given.calibration)
+    )
+    found = measure(net, trees, own, joint)
+    for number, task in enumerate(TASKS):
+        alone = replace(
+            given,
+            examples=replace(joint.examples, images=joint.examples.images[:, number]),
+            calibration=replace(joint.calibration, images=joint.calibration.images[:, number]),
+        )
+        expected = measure(net, trees, own, alone)
+        torch.testing.assert_close(
+            found.losses_SN[:, number], expected.losses_SN[:, number], rtol=1e-4, atol=1e-5
+        )
+        for name in (name for name in found.metrics if name.startswith(f"{task.name}/")):
+            torch.testing.assert_close(found.metrics[name], expected.metrics[name], rtol=1e-4, atol=0.02)
+
+
+@pytest.mark.parametrize("adapted", [False, True])
+def test_statistics_matter_for_tasks_with_images_of_their_own(
+    net: AnchorNet, trees: Tensor, adaptation: Adaptation, bench: Callable[..., Bench], *, adapted: bool
+) -> None:
+    found = []
+    for statistics in STATISTICS:
+        given = bench(statistics=statistics)
+        joint = replace(
+            given, examples=own_images_of(given.examples), calibration=own_images_of(given.calibration)
+        )
+        found.append(measure(net, trees, adaptation if adapted else None, joint).losses_SN)
+    assert not torch.allclose(found[0], found[1])
+    assert not torch.allclose(found[0], found[2])
+    assert not torch.allclose(found[1], found[2])
+
+
+@pytest.mark.parametrize("statistics", STATISTICS)
+@pytest.mark.parametrize("adapted", [False, True])
+def test_a_stem_keeps_its_stored_statistics_whatever_the_policy(
+    pretrained_backbone: Coarse,
+    study: Study,
+    bench: Callable[..., Bench],
+    place: DataPlace,
+    statistics: Statistics,
+    *,
+    adapted: bool,
+) -> None:
+    tasks, shape = study.dataset.tasks, study.dataset.input_shape
+    generator = torch.Generator().manual_seed(0)
+    whole = single_task_nets(pretrained_backbone, tasks, shape, generator, common_initialisation=False)
+    stem = whole.stem
+    assert stem is not None
+    stem.state_dict()["norm.running_var"].uniform_(0.5, 2.0, generator=generator)
+    inner = changed(pretrained_backbone, {"backbone": pretrained_backbone.backbone.blocks})  # type: ignore[attr-defined]
+    behind = AnchorNet(inner, tasks, stem.out_shape, num_streams=3)
+    state = whole.state_dict()
+    behind.load_state_dict({name: state[name] for name in state if not name.startswith("stem.")})
+    given = replace(bench(statistics=statistics), examples=study.dataset.load(Split.VAL, place))
+    trees = torch.randint(3, (5, 2, 3), generator=generator)
+    own = None
+    if adapted:
+        own = Adaptation(*0.3 * torch.randn(2, 5, num_modulated_channels(behind), generator=generator))
+
+    def through_the_stem(examples: Examples) -> Examples:
+        features = stem(examples.images.unsqueeze(1)).squeeze(1).detach()
+        return replace(examples, images=features)
+
+    expected = measure(
+        behind,
+        trees,
+        own,
+        replace(
+            given,
+            examples=through_the_stem(given.examples),
+            calibration=through_the_stem(given.calibration),
+        ),
+    )
+    found = measure(whole, trees, own, given)
+    torch.testing.assert_close(found.losses_SN, expected.losses_SN, rtol=1e-5, atol=1e-6)

@@ -15,6 +15,7 @@ from dymu.networks.tree import (
     most_likely_parents,
     nodes_on_paths,
     paths,
+    refined_tree,
     separate_streams,
     shared_stream,
 )
@@ -110,3 +111,19 @@ def test_a_preference_with_a_negative_or_undefined_entry_is_refused(wrong: float
 def test_a_resource_preference_outside_the_unit_interval_is_refused(wrong: float) -> None:
     with pytest.raises(SpecError, match=rf"resource preference is {wrong}; expected a number in \[0, 1\]"):
         check_preference([0.6, 0.4], wrong, num_tasks=2)
+
+
+def test_tasks_that_have_chosen_alike_so_far_share_the_stream_of_the_first() -> None:
+    choices = torch.tensor([[2, 0, 2, 0], [1, 1, 1, 1], [3, 3, 0, 3]])
+    tree = refined_tree(choices)
+    assert paths(tree.unsqueeze(0))[0].T.tolist() == [[0, 1, 0, 1], [0, 1, 0, 1], [0, 1, 2, 1]]
+
+
+def test_branches_of_a_refined_tree_never_merge_again() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        tree = refined_tree(torch.randint(4, (5, 4), generator=generator))
+        of_layer = paths(tree.unsqueeze(0))[0].T.tolist()
+        for above, below in zip(of_layer[1:], of_layer[:-1], strict=True):
+            together = [(i, j) for i in range(4) for j in range(i) if above[i] == above[j]]
+            assert all(below[i] == below[j] for i, j in together)

@@ -57,7 +57,7 @@ MOBILENET_V2 = PretrainedWeights(
     file="mobilenet_v2_features.pt", sha256="e8a0fb6c111b5d0c8fbbfa9f63855bc1d69224c42c9a0aa4fde59974663d242c"
 )
 MOBILENET_V2_OFFICIAL = PretrainedWeights(file="mobilenet_v2-b0353104.pth", sha256="b0353104")
-RESNET34_OFFICIAL = PretrainedWeights(file="resnet34-b627a593.pth", sha256="b627a593")
+RESNET34 = PretrainedWeights(file="resnet34-b627a593.pth", sha256="b627a593")
 
 
 @dataclass(frozen=True)
@@ -225,5 +225,5 @@ def _path(weights: PretrainedWeights, root: Path | None) -> Path:
 
 def _how_to_get(file: str) -> str:
     put = f"Put {file} into the folder {_FOLDER}/ of the data root"
-    known = file in (MOBILENET_V2_OFFICIAL.file, RESNET34_OFFICIAL.file)
+    known = file in (MOBILENET_V2_OFFICIAL.file, RESNET34.file)
     return f"{put}; it is at {_OFFICIAL}{file}." if known else f"{put}."

@@ -94,7 +94,7 @@ def task_statistics(task: Task, prediction_BP: Tensor, target_B: Tensor) -> Tens
             error_BPHW = (prediction_BP.double() - target_B.double().unsqueeze(1)).squeeze(2)
             return _sums_and_counts(error_BPHW.square(), (target_B > 0).all(dim=1))
         case "saliency":
-            return _jaccard_sums(prediction_BP.double().squeeze(2), target_B.squeeze(1))
+            return _jaccard_sums(prediction_BP.squeeze(2), target_B.squeeze(1))
         case "edges":
             return _edge_sums(prediction_BP.double().squeeze(2), target_B.squeeze(1))
         case _:
@@ -174,19 +174,24 @@ def _degrees(prediction_BPCHW: Tensor, target_BCHW: Tensor) -> Tensor:
 
 def _jaccard_sums(logit_BPHW: Tensor, target_BHW: Tensor) -> Tensor:
     """(P, T + 1) Jaccard index summed over images with known pixels, at each threshold, and their number."""
-    known_BHW = target_BHW != IGNORED_CLASS
-    salient_B1HW = ((target_BHW > 0) & known_BHW).unsqueeze(1)
-    num_salient_B1 = salient_B1HW.sum(dim=(2, 3))
-    counted_B = known_BHW.any(dim=2).any(dim=1)
-    columns = []
-    for threshold in THRESHOLDS:
-        predicted_BPHW = (logit_BPHW > math.log(threshold / (1 - threshold))) & known_BHW.unsqueeze(1)
-        both_BP = (predicted_BPHW & salient_B1HW).sum(dim=(2, 3))
-        either_BP = predicted_BPHW.sum(dim=(2, 3)) + num_salient_B1 - both_BP
-        jaccard_BP = torch.where(either_BP > 0, both_BP / either_BP.double(), 1.0)
-        columns.append(torch.where(counted_B.unsqueeze(1), jaccard_BP, 0.0).sum(dim=0))
-    columns.append(counted_B.sum().double().expand_as(columns[0]))
-    return torch.stack(columns, dim=1)
+    batch, size_P, *_ = logit_BPHW.shape
+    # One pass: how many pixels of each label (0, 1, 2 for unknown) lie between which thresholds.
+    logits_T = logit_BPHW.new_tensor([math.log(threshold / (1 - threshold)) for threshold in THRESHOLDS])
+    exceeded_BPHW = torch.bucketize(logit_BPHW.contiguous(), logits_T, out_int32=True)
+    label_BHW = torch.where(target_BHW == IGNORED_CLASS, 2, (target_BHW > 0).int()).int()
+    image_BP = torch.arange(batch * size_P, dtype=torch.int32, device=label_BHW.device).view(batch, size_P)
+    cell_BPHW = 3 * image_BP[:, :, None, None] + label_BHW.unsqueeze(1)
+    cell_BPHW = cell_BPHW * (len(THRESHOLDS) + 1) + exceeded_BPHW
+    size = 3 * batch * size_P * (len(THRESHOLDS) + 1)
+    counts = torch.bincount(cell_BPHW.flatten(), minlength=size).view(batch, size_P, 3, -1).double()
+    # above[..., t]: pixels beyond threshold t - 1, so all pixels at 0.
+    above = counts.flip(3).cumsum(dim=3).flip(3)
+    both_BPT, salient_BP1 = above[:, :, 1, 1:], above[:, :, 1, :1]
+    either_BPT = above[:, :, 0, 1:] + salient_BP1
+    jaccard_BPT = torch.where(either_BPT > 0, both_BPT / either_BPT, 1.0)
+    counted_BP1 = above[:, :, :2, 0].sum(dim=2, keepdim=True) > 0
+    jaccard_PT = torch.where(counted_BP1, jaccard_BPT, 0.0).sum(dim=0)
+    return torch.cat([jaccard_PT, counted_BP1.sum(dim=0).double()], dim=1)
 
 
 def _edge_sums(logit_BPHW: Tensor, target_BHW: Tensor) -> Tensor:

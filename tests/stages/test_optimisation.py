@@ -51,6 +51,24 @@ def test_sgd_has_momentum() -> None:
     assert (built.param_groups[0]["momentum"], built.param_groups[0]["weight_decay"]) == (0.9, 0.01)
 
 
+def test_the_recipe_of_dense_single_task_nets_takes_the_steps_that_it_says() -> None:
+    recipe = Optimisation(
+        num_steps=40_000, optimiser="sgd", learning_rate=5e-3, schedule="poly", weight_decay=1e-4
+    )
+    assert [recipe.rate(step) for step in (0, 20_000, 39_999)] == pytest.approx(
+        [5e-3, 5e-3 * 0.5**0.9, 5e-3 * (1 / 40_000) ** 0.9]
+    )
+    weight = nn.Parameter(torch.tensor([2.0], dtype=torch.float64))
+    optimizer, expected, velocity = recipe.build([weight]), 2.0, 0.0
+    for step in range(3):
+        optimizer.param_groups[0]["lr"] = recipe.rate(step)
+        weight.grad = torch.ones_like(weight)
+        optimizer.step()
+        velocity = 0.9 * velocity + 1.0 + 1e-4 * expected
+        expected -= recipe.rate(step) * velocity
+    assert weight.item() == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

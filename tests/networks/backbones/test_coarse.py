@@ -1,20 +1,27 @@
 """Groups of blocks as branchable layers: what they compute is what the blocks compute."""
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from dymu.artifacts.config import changed
 from dymu.errors import SpecError
 from dymu.networks.anchor_net import AnchorNet, single_task_nets
 from dymu.networks.backbones.coarse import Coarse, Group
+from dymu.networks.backbones.mobilenet_v2 import MobileNetV2
 from dymu.networks.backbones.protocol import Backbone
 from dymu.networks.backbones.small import SmallBackbone
+from dymu.networks.backbones.units import Stems
 from dymu.networks.costs import node_costs
 from dymu.networks.edge_hypernet import make_edge_hypernet
 from dymu.networks.forward import Adaptation, Conditions, tree_forward
+from dymu.networks.norm import Node
 from dymu.networks.preference_embedding import HypernetConfig
+from dymu.networks.pretrained import PretrainedWeights, load_pretrained
 from dymu.networks.tree import separate_streams
 from dymu.networks.weight_hypernet import num_modulated_channels
 from dymu.spec.task import Task
@@ -35,6 +42,11 @@ def net_of(backbone: Backbone) -> AnchorNet:
     """An untrained net of two streams that differ."""
     generator = torch.Generator().manual_seed(0)
     return single_task_nets(backbone, TASKS, SHAPE, generator, common_initialisation=False)
+
+
+def dense_net(backbone: Backbone) -> AnchorNet:
+    """An untrained net of two equal streams, for a backbone with dense heads."""
+    return single_task_nets(backbone, TASKS[1:], (3, 32, 32), torch.Generator().manual_seed(0), num_streams=2)
 
 
 def predictions(net: AnchorNet, *, adapted: bool = False) -> list[torch.Tensor]:
@@ -129,3 +141,36 @@ def test_a_skip_layer_within_a_group_is_refused() -> None:
 def test_fields_of_another_kind_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SpecError, match=rf"Coarse\.{next(iter(wrong))}"):
         changed(GROUPED, wrong)
+
+
+@pytest.mark.parametrize("stems", ["shared", "per_stream"])
+def test_weights_find_their_place_in_groups(stems: Stems, tmp_path: Path) -> None:
+    fine = MobileNetV2(stems=stems)
+    ends = (2, 5, 9, 14, 17)
+    plain, generator = dense_net(fine), torch.Generator().manual_seed(3)
+    state = {
+        f"{theirs}.{name}": torch.rand(tensor.shape, generator=generator)
+        for node in plain.modules()
+        if isinstance(node, Node)
+        for ours, theirs in node.pretrained_names.items()
+        for name, tensor in node.get_submodule(ours).state_dict().items()
+    }
+    (tmp_path / "weights").mkdir()
+    content = save(state)
+    (tmp_path / "weights" / "toy.safetensors").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    fine = changed(fine, {"pretrained": PretrainedWeights(file="toy.safetensors", sha256=digest)})
+    one, other = dense_net(fine), dense_net(Coarse(backbone=fine, ends=ends))
+    reports = [load_pretrained(net, tmp_path) for net in (one, other)]
+    assert other.num_layers == 5
+    assert reports[0].loaded == reports[1].loaded == tuple(sorted(state))
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    assert all(torch.equal(tensor, same) for tensor, same in pairs)
+    assert not torch.equal(next(iter(plain.streams[0].parameters())), next(iter(one.streams[0].parameters())))
+
+
+def test_the_last_normalisation_of_a_group_is_that_of_its_last_block() -> None:
+    fine = MobileNetV2(final_affine=False)
+    coarse = dense_net(Coarse(backbone=fine, ends=(2, 5, 9, 14, 17)))
+    assert num_modulated_channels(coarse) == num_modulated_channels(dense_net(fine))
+    assert coarse.num_parameters() == dense_net(fine).num_parameters()

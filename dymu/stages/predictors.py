@@ -11,7 +11,7 @@ from torch import Tensor
 from dymu.metrics.cost import reachable, tree_cost
 from dymu.networks.anchor_net import AnchorNet
 from dymu.networks.controller import Controller
-from dymu.networks.costs import node_costs
+from dymu.networks.costs import NodeCosts, node_costs
 from dymu.networks.tree import separate_streams, shared_stream
 from dymu.networks.weight_hypernet import WeightHypernet
 from dymu.stages.measure import Bench, Measurement, measure
@@ -69,10 +69,7 @@ class ControllablePredictor:
     def cost(self, preferences_SN: Floats, resource: float) -> Cost:
         """One batched call of the edge hypernet and a table of node costs."""
         used = reachable(self.controller.parents(torch.from_numpy(preferences_SN), resource).numpy())
-        return Cost(
-            tree_cost(used, node_cost_LN=self.costs.parameters_LS, head_cost_N=self.costs.head_parameters_N),
-            tree_cost(used, node_cost_LN=self.costs.macs_LS, head_cost_N=self.costs.head_macs_N),
-        )
+        return _tree_costs(used, self.costs)
 
     def trees(self, preferences_SN: Floats, resource: float) -> list[list[list[int]]]:
         """The most likely trees."""
@@ -208,10 +205,7 @@ class StaticTreePredictor(_Static):
     def cost(self, preferences_SN: Floats, resource: float) -> Cost:  # noqa: ARG002
         """The nodes of the tree, always."""
         costs, used = node_costs(self.net), reachable(self.parents_LN.unsqueeze(0).numpy())
-        cost = Cost(
-            tree_cost(used, node_cost_LN=costs.parameters_LS, head_cost_N=costs.head_parameters_N),
-            tree_cost(used, node_cost_LN=costs.macs_LS, head_cost_N=costs.head_macs_N),
-        )
+        cost = _tree_costs(used, costs)
         size_S = len(preferences_SN)
         return Cost(cost.parameters_S.repeat(size_S), cost.macs_S.repeat(size_S))
 
@@ -234,7 +228,14 @@ class StaticTreePredictor(_Static):
         return 0.0
 
 
+def _tree_costs(used_SLN: NDArray[np.bool_], costs: NodeCosts) -> Cost:
+    """Used nodes and all heads; the stem runs once, whatever the tree."""
+    parameters_S = tree_cost(used_SLN, node_cost_LN=costs.parameters_LS, head_cost_N=costs.head_parameters_N)
+    macs_S = tree_cost(used_SLN, node_cost_LN=costs.macs_LS, head_cost_N=costs.head_macs_N)
+    return Cost(costs.stem_parameters + parameters_S, costs.stem_macs + macs_S)
+
+
 def _whole_net(net: AnchorNet, count: int) -> Cost:
     costs = node_costs(net)
-    macs = costs.macs_LS.sum() + costs.head_macs_N.sum()
+    macs = costs.stem_macs + costs.macs_LS.sum() + costs.head_macs_N.sum()
     return Cost(np.full(count, float(net.num_parameters())), np.full(count, float(macs)))

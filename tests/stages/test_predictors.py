@@ -14,9 +14,11 @@ from dymu.artifacts.step import Step
 from dymu.data.examples import DataPlace
 from dymu.data.splits import Split
 from dymu.networks.anchor_net import AnchorNet
+from dymu.networks.backbones.mobilenet_v2 import MobileNetV2
 from dymu.networks.controller import Controller
 from dymu.networks.tree import separate_streams, shared_stream
 from dymu.spec.study import Study
+from dymu.spec.task import Task
 from dymu.stages.anchor import load_anchor
 from dymu.stages.context import RunContext
 from dymu.stages.edge import load_edge
@@ -26,6 +28,7 @@ from dymu.stages.predictors import (
     PHNBNPredictor,
     SingleTaskPredictor,
     StaticGridPredictor,
+    StaticTreePredictor,
 )
 from dymu.stages.shared import load_phn_bn_hypernet, load_shared, shared_step
 from dymu.stages.weight import load_weight
@@ -167,6 +170,22 @@ def test_multiply_accumulates_of_single_task_nets_are_those_of_the_tree_that_sha
         SingleTaskPredictor(controllable.controller.net).cost(preferences, 0.0).macs_S
         == costs.macs_LS.sum() + costs.head_macs_N.sum()
     ).all()
+
+
+def test_a_stem_costs_once_in_a_tree_and_in_separate_nets(preferences: Preferences) -> None:
+    tasks = (Task(name="depth", kind="depth", num_outputs=1), Task(name="edges", kind="edges", num_outputs=1))
+    with torch.device("meta"):
+        net = AnchorNet(MobileNetV2(), tasks, (3, 32, 32), num_streams=2)
+    assert net.stem is not None
+    tree = separate_streams(18, 2)[0]
+    of_tree = StaticTreePredictor(net, tree, net).cost(preferences, 0.0)
+    of_nets = SingleTaskPredictor(net).cost(preferences, 0.0)
+    np.testing.assert_array_equal(of_tree.parameters_S, net.num_parameters())
+    np.testing.assert_array_equal(of_nets.parameters_S, of_tree.parameters_S)
+    np.testing.assert_array_equal(of_nets.macs_S, of_tree.macs_S)
+    shared = StaticTreePredictor(net, shared_stream(18, 2)[0], net).cost(preferences, 0.0)
+    one_stream = sum(net.block(layer, 0).num_parameters() for layer in range(18))
+    np.testing.assert_array_equal(of_tree.parameters_S - shared.parameters_S, one_stream)
 
 
 def test_a_preference_is_served_by_the_static_net_that_was_trained_for_the_nearest_one(

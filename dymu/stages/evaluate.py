@@ -21,9 +21,11 @@ from dymu.stages.context import RunContext
 from dymu.stages.edge import load_edge
 from dymu.stages.inputs import dataset_of
 from dymu.stages.measure import Bench
+from dymu.stages.phn import load_phn
 from dymu.stages.predictors import (
     ControllablePredictor,
     PHNBNPredictor,
+    PHNPredictor,
     Predictor,
     SingleTaskPredictor,
     StaticGridPredictor,
@@ -37,7 +39,7 @@ from dymu.stages.weight import load_weight
 STAGE = "evaluate"
 REVISION = 1
 
-MethodName = Literal["controllable", "single_task", "static_grid", "phn_bn", "static_tree"]
+MethodName = Literal["controllable", "single_task", "static_grid", "phn_bn", "static_tree", "phn"]
 
 
 @config
@@ -88,6 +90,20 @@ def phn_bn_evaluation(protocol: EvaluationConfig, *, phn_bn: Step) -> Step:
     return _step("phn_bn", protocol, {"phn_bn": phn_bn}, seed=phn_bn.seed)
 
 
+def phn_evaluation(protocol: EvaluationConfig, *, phn: Step) -> Step:
+    """Evaluation of PHN.
+
+    Raises:
+        SpecError: If running statistics are asked for: a generated net has none.
+    """
+    if protocol.statistics == "running":
+        raise SpecError(
+            "EvaluationConfig.statistics is 'running', but the nets that PHN generates keep no running "
+            "statistics; use 'batch' or 'recalibrated'."
+        )
+    return _step("phn", protocol, {"phn": phn}, seed=phn.seed)
+
+
 def static_tree_evaluation(protocol: EvaluationConfig, *, retrain: Step, anchor: Step) -> Step:
     """Evaluation of one tree trained by itself; the anchor's nets are what Delta_T compares with."""
     return _step("static_tree", protocol, {"retrain": retrain, "anchor": anchor}, seed=retrain.seed)
@@ -133,6 +149,8 @@ def load_predictor(step: Step, context: RunContext) -> Predictor:
         case "static_tree":
             net, parents_LN = load_retrained(step.inputs["retrain"], context)
             return StaticTreePredictor(net, parents_LN, load_anchor(step.inputs["anchor"], context))
+        case "phn":
+            return PHNPredictor(*load_phn(step.inputs["phn"], context))
 
 
 def _step(

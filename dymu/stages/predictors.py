@@ -12,6 +12,7 @@ from dymu.metrics.cost import reachable, tree_cost
 from dymu.networks.anchor_net import AnchorNet
 from dymu.networks.controller import Controller
 from dymu.networks.costs import NodeCosts, node_costs
+from dymu.networks.phn_hypernet import PHNHypernet, named_weights
 from dymu.networks.tree import separate_streams, shared_stream
 from dymu.networks.weight_hypernet import WeightHypernet
 from dymu.stages.measure import Bench, Measurement, measure
@@ -149,6 +150,38 @@ class PHNBNPredictor(_Static):
 
     def anchor_parameters(self) -> float:
         """The shared net."""
+        return float(self.net.num_parameters())
+
+    def control_parameters(self) -> float:
+        """The hypernet."""
+        return float(sum(parameter.numel() for parameter in self.hypernet.parameters()))
+
+
+class PHNPredictor(_Static):
+    """One shared net whose weights all come from the task preference."""
+
+    def __init__(self, net: AnchorNet, hypernet: PHNHypernet) -> None:
+        self.net, self.hypernet = net, hypernet
+
+    @torch.no_grad()
+    def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:  # noqa: ARG002
+        """The net of each preference, one after another."""
+        device = next(self.hypernet.parameters()).device
+        tree = shared_stream(self.net.num_layers, len(self.net.tasks))
+        parts = []
+        for preference_N in torch.from_numpy(preferences_SN).to(device, torch.float32):
+            weights = named_weights(self.net, self.hypernet(preference_N))
+            self.net.load_state_dict({**self.net.state_dict(), **weights})
+            parts.append(measure(self.net, tree, None, bench))
+        metrics = {name: torch.cat([part.metrics[name] for part in parts]) for name in parts[0].metrics}
+        return Measurement(torch.cat([part.losses_SN for part in parts]), metrics)
+
+    def cost(self, preferences_SN: Floats, resource: float) -> Cost:  # noqa: ARG002
+        """The generated net, always."""
+        return _whole_net(self.net, len(preferences_SN))
+
+    def anchor_parameters(self) -> float:
+        """The generated net: what runs, though the hypernet alone is stored."""
         return float(self.net.num_parameters())
 
     def control_parameters(self) -> float:

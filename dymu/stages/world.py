@@ -14,7 +14,18 @@ from dymu.artifacts.step import Step
 from dymu.errors import SpecError, TrainingError
 from dymu.networks.batch_statistics import in_order
 
-TRAINING_STAGES = ("anchor", "anchor_stream", "edge", "weight", "shared", "phn_bn", "ltb", "bmtas", "retrain")
+TRAINING_STAGES = (
+    "anchor",
+    "anchor_stream",
+    "edge",
+    "weight",
+    "shared",
+    "phn_bn",
+    "phn",
+    "ltb",
+    "bmtas",
+    "retrain",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

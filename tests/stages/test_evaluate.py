@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,26 @@ def test_statistics_matter(method: str, study_of: Callable[[str], Study], record
     assert losses[0] != losses[1]
     assert losses[0] != losses[2]
     assert losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("kind", ["own_images", "pretrained"])
+def test_statistics_matter_with_images_of_ones_own_and_behind_a_stem(
+    kind: str, steps: Mapping[str, Step], published: Runner
+) -> None:
+    batch = steps[f"{kind}_evaluate"]
+    others: list[Statistics] = ["running", "recalibrated"]
+    records = [read_record(published(batch))]
+    for statistics in others:
+        protocol = changed(batch.config.protocol, {"statistics": statistics})
+        records.append(
+            read_record(published(replace(batch, config=changed(batch.config, {"protocol": protocol}))))
+        )
+    losses = [record.points[0].losses for record in records]
+    assert losses[0] != losses[1]
+    assert losses[0] != losses[2]
+    assert losses[1] != losses[2]
+    for name in ("active_parameters/c=0", "active_macs/c=0"):
+        assert len({record.values[name].value for record in records}) == 1, "statistics cost nothing"
 
 
 def test_single_task_losses_are_those_of_the_test_split(

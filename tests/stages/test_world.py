@@ -51,7 +51,9 @@ def test_only_rank_0_leads() -> None:
     assert [World(rank=rank, size=3).leader for rank in range(3)] == [True, False, False]
 
 
-@pytest.mark.parametrize("name", ["anchor", "edge", "weight", "shared", "phn_bn", "frozen_phn_bn"])
+@pytest.mark.parametrize(
+    "name", ["anchor", "edge", "weight", "shared", "phn_bn", "frozen_phn_bn", "retrain", "ltb", "bmtas"]
+)
 def test_as_many_workers_as_a_batch_has_images_are_allowed(name: str, steps: Mapping[str, Step]) -> None:
     step = steps[name]
     assert step.stage in TRAINING_STAGES
@@ -78,6 +80,7 @@ def test_a_stage_that_does_not_train_takes_one_worker(steps: Mapping[str, Step])
 SINGLE, DOUBLE = 1e-4, 1e-10
 
 STAGES = ["anchor", "anchor_stream", "edge", "tabulated_edge", "weight", "shared", "phn_bn", "frozen_phn_bn"]
+STAGES += ["retrain", "ltb", "bmtas"]
 
 ONCE = ["anchor", "edge", "weight", "shared", "phn_bn"]
 

@@ -24,8 +24,9 @@ from dymu.stages.context import Interrupted, RunContext
 
 Forward = Callable[[Tensor, Conditions], list[Tensor]]
 
-# Preferences that an adapted forward pass holds side by side: bounds memory, changes no result.
-SIDE_BY_SIDE = 20
+# What an adapted forward pass holds side by side: bounds memory, changes no result.
+SIDE_BY_SIDE = 20  # preferences
+MOST_PIXELS = 2**23  # of the images of a batch, over all preferences
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,19 @@ def measure(net: AnchorNet, parents_SLN: Tensor, adaptation: Adaptation | None, 
     if adaptation is None:
         return _measure_paths(net, paths(parents_SLN), bench)
     parts = []
-    for rows in torch.arange(len(parents_SLN)).split(SIDE_BY_SIDE):
+    for rows in torch.arange(len(parents_SLN)).split(side_by_side(bench)):
         part = Adaptation(adaptation.scale_PD[rows], adaptation.shift_PD[rows])
         parts.append(_measure_trees(net, parents_SLN[rows], part, bench))
     metrics = {name: torch.cat([part.metrics[name] for part in parts]) for name in parts[0].metrics}
     return Measurement(torch.cat([part.losses_SN for part in parts]), metrics)
+
+
+def side_by_side(bench: Bench) -> int:
+    """Preferences that an adapted forward pass takes at once."""
+    images = bench.examples.images
+    per_image = images[0].numel() // images.shape[-3]
+    in_batch = min(bench.protocol.batch_size, len(images)) * per_image
+    return max(1, min(SIDE_BY_SIDE, MOST_PIXELS // in_batch))
 
 
 def _measure_trees(net: AnchorNet, parents_PLN: Tensor, adaptation: Adaptation, bench: Bench) -> Measurement:

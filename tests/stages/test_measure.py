@@ -27,7 +27,7 @@ from dymu.spec.study import Study
 from dymu.spec.task import IGNORED_CLASS, Task
 from dymu.stages.context import Interrupted, RunContext
 from dymu.stages.losses import batch_losses
-from dymu.stages.measure import Bench, measure
+from dymu.stages.measure import Bench, measure, side_by_side
 
 PROTOCOL = EvaluationConfig(reference_point=(9.0, 9.0, 9.0), batch_size=20, recalibration_batches=3)
 STATISTICS: list[Statistics] = ["batch", "running", "recalibrated"]
@@ -174,6 +174,16 @@ def test_how_many_adapted_networks_run_side_by_side_does_not_matter(
     torch.testing.assert_close(whole.losses_SN, parts.losses_SN, rtol=1e-5, atol=1e-6)
     for name, values in whole.metrics.items():
         torch.testing.assert_close(values, parts.metrics[name], rtol=1e-4, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("most_pixels", "expected"), [(2**23, 20), (20 * 14 * 14 * 5, 5), (20 * 14 * 14 * 2 - 1, 1), (1, 1)]
+)
+def test_large_images_leave_room_for_fewer_networks(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, most_pixels: int, expected: int
+) -> None:
+    monkeypatch.setattr("dymu.stages.measure.MOST_PIXELS", most_pixels)
+    assert side_by_side(bench()) == expected
 
 
 @pytest.mark.parametrize("adapted", [False, True])

@@ -24,7 +24,8 @@ class Coarse:
     Attributes:
         backbone: Whose blocks are grouped.
         ends: Last block of each group, counted from 0; its length is L. For the 18 blocks of MobileNetV2,
-            ``(2, 6, 13, 16, 17)`` are the stages between which it halves the image, and R-ASPP.
+            ``(2, 5, 12, 16, 17)`` are those down to a quarter, an eighth, a sixteenth and a thirty-second of
+            the image's size (or a sixteenth, dilated), and R-ASPP.
     """
 
     backbone: Backbone

@@ -15,6 +15,7 @@ from dymu.artifacts.step import Step
 from dymu.data.examples import Examples
 from dymu.data.splits import Split
 from dymu.networks.forward import soft_forward
+from dymu.networks.streams import loop
 from dymu.networks.tree import most_likely_parents
 from dymu.objectives.gumbel_choice import Sample, gumbel_choice
 from dymu.spec.dataset import Dataset
@@ -137,7 +138,9 @@ def run_ltb(step: Step, context: RunContext) -> None:
             probs_LNN = gumbel_choice(logits_LNN, temperature, recipe.sample, generator)
         batch = batches.at(number)
         with features_in(recipe.optimisation.precision, context.device):
-            predictions = soft_forward(net, batch.images, probs_LNN.unsqueeze(0), peers=context.world)
+            predictions = soft_forward(
+                net, batch.images, probs_LNN.unsqueeze(0), peers=context.world, runner=loop
+            )
         losses_N = batch_losses(tasks, predictions, batch.targets, context.world)[0]
         metrics: dict[str, Tensor | float] = {"temperature": temperature, "entropy": branching.entropy()}
         return Outcome(objective=losses_N.sum(), task_losses_N=losses_N, metrics=metrics)

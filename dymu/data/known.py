@@ -10,6 +10,7 @@ from types import MappingProxyType
 from dymu.data.cifar100 import CIFAR100
 from dymu.data.download import RemoteFile
 from dymu.data.fetch import Archive, Member, Recipe
+from dymu.data.nyuv2 import NYUv2
 from dymu.data.official import Official
 
 
@@ -86,4 +87,9 @@ MNIST_FILES = Recipe(
     ),
 )
 
-KNOWN: Mapping[str, Known] = MappingProxyType({"cifar100": Known(CIFAR100(), CIFAR100_BINARY)})
+KNOWN: Mapping[str, Known] = MappingProxyType(
+    {
+        "cifar100": Known(CIFAR100(), CIFAR100_BINARY),
+        "nyuv2": Known(NYUv2()),
+    }
+)

@@ -38,11 +38,11 @@ class Batches:
         changed alike however many ranks there are.
         """
         # What lies in memory as networks want it costs less than to hand it over between threads.
-        return self._make(number) if self.examples.preparation is None else self._ahead.at(number)
+        return self.make(number) if self.examples.preparation is None else self._ahead.at(number)
 
     @cached_property
     def _ahead(self) -> Ahead[Examples]:
-        ahead = Ahead(self._make)
+        ahead = Ahead(self.make)
         self.context.closing.callback(ahead.close)
         return ahead
 
@@ -53,7 +53,8 @@ class Batches:
             return f"cuda:{torch.cuda.current_device()}"
         return self.context.device
 
-    def _make(self, number: int) -> Examples:
+    def make(self, number: int) -> Examples:
+        """The same, made now and in the thread that asks."""
         index_B = draw_batch(len(self.examples), self.size, self.random.torch("batch", number))
         world, num_draws = self.context.world, self.examples.num_draws
         draws_BK = None

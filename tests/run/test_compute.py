@@ -112,20 +112,23 @@ def test_parts_are_handed_over_once_all_are_there(store: Store, place: Place) ->
     assert given == [set(), {part.address for part in parts}]
 
 
+ENDED: list[int] = []
+
+
+def opens(step: Step, context: RunContext) -> None:
+    context.closing.callback(ENDED.append, context.world.rank)
+    writes(step, context)
+    assert not ENDED
+    if step.config["fails"]:
+        raise TrainingError("after it was opened")
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize("fails", [False, True])
 def test_what_has_to_end_with_the_stage_ends(store: Store, place: Place, rank: int, fails: bool) -> None:
-    ended: list[int] = []
-
-    def opens(step: Step, context: RunContext) -> None:
-        context.closing.callback(ended.append, context.world.rank)
-        writes(step, context)
-        assert not ended
-        if fails:
-            raise TrainingError("after it was opened")
-
-    step = replace(a_step(), run=opens)
+    ENDED.clear()
+    step = Step(stage="toy", revision=1, config={"fails": fails}, run=opens)
     claim = Claim(token=held(store, step), world=Follower(rank=rank, size=2))
     with pytest.raises(TrainingError) if fails else contextlib.nullcontext():
         compute_step(step, store, place, never, claim)
-    assert ended == [rank]
+    assert ENDED == [rank]

@@ -1,22 +1,39 @@
 """MobileNetV2: layers, strides, dilation, residual connections, and what its config refuses."""
 
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn import functional
 
 from dymu.errors import SpecError
 from dymu.networks.anchor_net import AnchorNet, single_task_nets
 from dymu.networks.backbones.mobilenet_v2 import InvertedResidual, MobileNetV2
 from dymu.networks.backbones.protocol import Backbone
 from dymu.networks.forward import Conditions, tree_forward
+from dymu.networks.norm import NormCall
+from dymu.networks.pretrained import PretrainedWeights, load_pretrained
 from dymu.networks.tree import shared_stream
 from dymu.spec.task import Task
 
 TASKS = (
     Task(name="parts", kind="segmentation", num_outputs=7),
     Task(name="normals", kind="normals", num_outputs=3),
+)
+# Expansion, output channels and stride of each block, as published.
+BLOCKS = (
+    (1, 16, 1),
+    *((6, 24, 2), (6, 24, 1)),
+    *((6, 32, 2), (6, 32, 1), (6, 32, 1)),
+    *((6, 64, 2), (6, 64, 1), (6, 64, 1), (6, 64, 1)),
+    *((6, 96, 1), (6, 96, 1), (6, 96, 1)),
+    *((6, 160, 2), (6, 160, 1), (6, 160, 1)),
+    (6, 320, 1),
 )
 
 
@@ -85,3 +102,93 @@ def test_it_satisfies_the_protocol_and_its_stem_is_shared_or_not() -> None:
 def test_a_config_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SpecError, match=f"MobileNetV2.{next(iter(wrong))}"):
         MobileNetV2(**wrong)
+
+
+def file_tensors() -> dict[str, Tensor]:
+    """Random weights in torchvision's layout: a classifier's 1280 channels included."""
+    generator = torch.Generator().manual_seed(0)
+    tensors: dict[str, Tensor] = {}
+
+    def unit(conv: str, norm: str, shape: tuple[int, int, int, int]) -> None:
+        fan_in = shape[1] * shape[2] * shape[3]
+        tensors[f"{conv}.weight"] = torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
+        for key in ("weight", "bias", "running_mean", "running_var"):
+            tensors[f"{norm}.{key}"] = torch.rand(shape[0], generator=generator) + 0.5
+
+    unit("features.0.0", "features.0.1", (32, 3, 3, 3))
+    into = 32
+    for index, (expansion, out, _) in enumerate(BLOCKS, start=1):
+        name, hidden = f"features.{index}.conv", expansion * into
+        if expansion > 1:
+            unit(f"{name}.0.0", f"{name}.0.1", (hidden, into, 1, 1))
+        last = 2 if expansion > 1 else 1
+        unit(f"{name}.{last - 1}.0", f"{name}.{last - 1}.1", (hidden, 1, 3, 3))
+        unit(f"{name}.{last}", f"{name}.{last + 1}", (out, hidden, 1, 1))
+        into = out
+    unit("features.18.0", "features.18.1", (1280, into, 1, 1))
+    return tensors
+
+
+def by_hand(tensors: Mapping[str, Tensor], images: Tensor) -> Tensor:
+    """The published network up to its last block, with stored statistics."""
+
+    def unit(conv: str, norm: str, features: Tensor, stride: int = 1) -> Tensor:
+        weight = tensors[f"{conv}.weight"]
+        groups = features.shape[1] // weight.shape[1]
+        out = functional.conv2d(features, weight, stride=stride, padding=weight.shape[-1] // 2, groups=groups)
+        mean, variance, scale, shift = (
+            tensors[f"{norm}.{key}"] for key in ("running_mean", "running_var", "weight", "bias")
+        )
+        return functional.batch_norm(out, mean, variance, scale, shift)
+
+    features = functional.relu6(unit("features.0.0", "features.0.1", images, 2))
+    for index, (expansion, _, stride) in enumerate(BLOCKS, start=1):
+        name, hidden = f"features.{index}.conv", features
+        if expansion > 1:
+            hidden = functional.relu6(unit(f"{name}.0.0", f"{name}.0.1", hidden))
+        last = 2 if expansion > 1 else 1
+        hidden = functional.relu6(unit(f"{name}.{last - 1}.0", f"{name}.{last - 1}.1", hidden, stride))
+        hidden = unit(f"{name}.{last}", f"{name}.{last + 1}", hidden)
+        features = features + hidden if hidden.shape == features.shape else hidden
+    return features
+
+
+@pytest.mark.parametrize("stems", ["shared", "per_stream"])
+def test_with_a_file_the_layers_are_the_published_network(tmp_path: Path, stems: Any) -> None:
+    content = save(file_tensors())
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "mobile.safetensors").write_bytes(content)
+    weights = PretrainedWeights(file="mobile.safetensors", sha256=sha256(content).hexdigest())
+    backbone = MobileNetV2(pretrained=weights, stems=stems, output_stride=32, final_affine=True)
+    net = single_task_nets(backbone, TASKS[:1], (3, 64, 96), torch.Generator())
+    report = load_pretrained(net, tmp_path)
+    assert all(key.startswith("features.18.") for key in report.unused)
+    images = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        features = net.entry(images.unsqueeze(1))
+        for layer in range(17):
+            features = net.block(layer, 0)(features, NormCall("running"))
+        expected = by_hand(file_tensors(), images)
+    torch.testing.assert_close(
+        features.squeeze(1), expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max())
+    )
+
+
+def test_with_dilation_a_filter_reads_the_pixels_that_it_was_trained_on() -> None:
+    """At every second pixel the dilated network sees what the strided one sees."""
+    nets = [
+        single_task_nets(
+            MobileNetV2(output_stride=stride, final_affine=True), TASKS[:1], (3, 64, 96), torch.Generator()
+        )
+        for stride in (16, 32)
+    ]
+    nets[1].load_state_dict(nets[0].state_dict())
+    images = torch.randn(1, 1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    outs = []
+    with torch.no_grad():
+        for net in nets:
+            features = net.entry(images)
+            for layer in range(17):
+                features = net.block(layer, 0)(features, NormCall("running"))
+            outs.append(features)
+    torch.testing.assert_close(outs[0][..., ::2, ::2], outs[1], rtol=1e-4, atol=1e-4)

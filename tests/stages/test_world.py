@@ -82,7 +82,7 @@ SINGLE, DOUBLE = 1e-4, 1e-10
 STAGES = ["anchor", "anchor_stream", "edge", "tabulated_edge", "weight", "shared", "phn_bn", "frozen_phn_bn"]
 STAGES += ["retrain", "ltb", "bmtas"]
 
-ONCE = ["anchor", "edge", "weight", "shared", "phn_bn"]
+ONCE = ["anchor", "edge", "weight", "shared", "phn_bn", "own_images_shared"]
 
 Job = dict[str, Any]
 

@@ -12,12 +12,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dymu.errors import SpecError
 from dymu.networks.anchor_net import AnchorNet, single_task_nets
-from dymu.networks.backbones.protocol import Block
-from dymu.networks.backbones.resnet9 import Pooling, ResNet9
+from dymu.networks.backbones.mobilenet_v2 import MobileNetV2
+from dymu.networks.backbones.protocol import Backbone, Block
+from dymu.networks.backbones.resnet9 import ResNet9
+from dymu.networks.backbones.resnet34 import ResNet34
 from dymu.networks.forward import soft_forward
 from dymu.networks.norm import Norm, NormCall, NormMode, convolve
 from dymu.networks.streams import FASTEST, Runner, fastest, grouped, loop, vmap
-from dymu.spec.task import Task
+from dymu.spec.task import Task, TaskKind
 
 TOGETHER: dict[str, Runner] = {"vmap": vmap, "grouped": grouped}
 EVERY: dict[str, Runner] = {"loop": loop} | TOGETHER
@@ -96,16 +98,18 @@ def test_gradients_of_the_inputs_are_the_same(together: Runner, net: AnchorNet) 
     assert_same(gradients(together), expected)
 
 
+@pytest.mark.parametrize("own_images", [False, True])
 @pytest.mark.parametrize("skip_layer", [None, 0])
 def test_a_mixed_net_and_the_gradients_of_its_probabilities_are_the_same(
-    together: Runner, make_net: MakeNet, images: Tensor, skip_layer: int | None
+    together: Runner, make_net: MakeNet, images: Tensor, skip_layer: int | None, own_images: bool
 ) -> None:
     net = make_net(skip_layer=skip_layer).requires_grad_(False)
+    given = torch.stack([images, images.flip(0) + 1, images.square()], dim=1) if own_images else images
 
     def results(run: Runner) -> tuple[list[Tensor], Tensor]:
         generator = torch.Generator().manual_seed(7)
         logits = torch.randn(2, 3, 3, 3, generator=generator, dtype=torch.float64, requires_grad=True)
-        predictions = soft_forward(net, images, logits.softmax(dim=-1), runner=run)
+        predictions = soft_forward(net, given, logits.softmax(dim=-1), runner=run)
         objective = sum((k + 1) * part.square().mean() for k, part in enumerate(predictions))
         assert isinstance(objective, Tensor)
         (gradient,) = torch.autograd.grad(objective, logits)
@@ -234,23 +238,36 @@ def test_grouped_streams_share_statistics_with_other_ranks(net: AnchorNet) -> No
     assert_same(grouped(blocks, inputs, together), loop(blocks, inputs, together))
 
 
-@pytest.mark.parametrize("pooling", ["after_relu", "before_norm"])
-def test_residual_pairs_of_resnet_9_run_together(together: Runner, pooling: Pooling) -> None:
-    task = Task(name="class", kind="classification", num_outputs=2)
+@pytest.mark.parametrize(
+    ("backbone", "kind"),
+    [
+        (ResNet9(width=2, pooling="after_relu"), "classification"),
+        (ResNet9(width=2, pooling="before_norm"), "classification"),
+        (MobileNetV2(), "segmentation"),
+        (MobileNetV2(stems="per_stream", output_stride=32), "segmentation"),
+        (ResNet34(), "segmentation"),
+    ],
+    ids=["resnet9", "resnet9-before-norm", "mobilenet", "mobilenet-own-stems", "resnet34"],
+)
+def test_all_layers_of_the_papers_backbones_run_together(backbone: Backbone, kind: TaskKind) -> None:
     generator = torch.Generator().manual_seed(0)
     net = single_task_nets(
-        ResNet9(width=2, pooling=pooling),
-        (task,),
-        (3, 8, 8),
+        backbone,
+        (Task(name="task", kind=kind, num_outputs=2),),
+        (3, 32, 32),
         generator,
-        num_streams=3,
+        num_streams=2,
         common_initialisation=False,
     )
     net = net.double().requires_grad_(False)
-    inputs = [torch.randn(4, 2, 3, 8, 8, generator=generator, dtype=torch.float64) for _ in range(3)]
+    image = torch.randn(2, 2, 3, 32, 32, generator=generator, dtype=torch.float64)
+    inputs = [net.entry(image)] * 2
     for layer in range(net.num_layers):
-        expected = loop(blocks_of(net, layer), inputs, calls())
-        assert_same(together(blocks_of(net, layer), inputs, calls()), expected)
+        expected = loop(blocks_of(net, layer), inputs, calls()[:2])
+        for run in TOGETHER.values():
+            found = run(blocks_of(net, layer), inputs, calls()[:2])
+            for one, other in zip(found, expected, strict=True):
+                torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-8)
         inputs = expected
 
 

@@ -25,7 +25,7 @@ from dymu.networks.forward import Conditions, tree_forward
 from dymu.networks.phn_hypernet import PHNHypernetConfig, make_phn_hypernet, named_weights
 from dymu.networks.tree import shared_stream
 from dymu.spec.study import Study, override
-from dymu.stages.context import RunContext
+from dymu.stages.context import Interrupted, RunContext
 from dymu.stages.losses import batch_losses
 from dymu.stages.measure import Bench, measure
 from dymu.stages.phn import HYPERNET, STEM, PHNConfig, load_phn
@@ -106,6 +106,19 @@ def test_training_changes_all_of_the_hypernet(step: Step, published: Runner) -> 
     found = load_file(published(step) / HYPERNET)
     assert set(found) == set(start)
     assert all(not torch.equal(found[name], start[name]) for name in start)
+
+
+def test_an_interrupted_training_publishes_the_same_bytes(
+    step: Step, context_of: MakeContext, published: Runner, tmp_path: Path
+) -> None:
+    answers = iter([False] * 3)
+    context = context_of(step, tmp_path, attempt="first", stop_requested=lambda: next(answers, True))
+    with pytest.raises(Interrupted):
+        step.run(step, context)
+    context = context_of(step, tmp_path, attempt="second")
+    step.run(step, context)
+    assert (context.out_dir / HYPERNET).read_bytes() == (published(step) / HYPERNET).read_bytes()
+    assert (context.work_dir / METRICS).read_bytes() == (published(step) / METRICS).read_bytes()
 
 
 def test_what_was_read_is_frozen_and_what_was_published(

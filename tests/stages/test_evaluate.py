@@ -16,6 +16,7 @@ from dymu.data.examples import DataPlace, Examples
 from dymu.data.scenes import Scenes
 from dymu.data.splits import Split
 from dymu.errors import CorruptArtifactError, DataError, SpecError
+from dymu.metrics.relative_drop import relative_drop
 from dymu.networks.backbones.small import SmallBackbone
 from dymu.networks.forward import Conditions, tree_forward
 from dymu.networks.tree import separate_streams
@@ -289,3 +290,20 @@ def test_static_nets_stand_in_the_order_of_their_preferences() -> None:
         "net_999",
         "net_1000",
     ]
+
+
+@pytest.mark.parametrize("method", ["retrained", "retrained_initial", "ltb", "bmtas"])
+def test_a_tree_trained_by_itself_has_one_tree_and_its_delta_t(
+    method: str, study_of: Callable[[str], Study], record_of: RecordOf
+) -> None:
+    record, single = record_of(study_of(method)), record_of(study_of("single_task"))
+    names = [f"task/{task}/accuracy" for task in record.tasks]
+    expected = relative_drop(
+        [record.values[name].value for name in names],
+        baselines_N=[single.values[name].value for name in names],
+        higher_is_better_N=[True] * 3,
+    )
+    assert record.values["relative_drop"].value == pytest.approx(expected)
+    assert record.values["distinct_trees"].value == 1
+    assert record.values["active_parameters"].value == record.values["anchor_parameters"].value
+    assert "relative_drop" not in single.values

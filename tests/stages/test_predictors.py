@@ -30,6 +30,7 @@ from dymu.stages.predictors import (
     StaticGridPredictor,
     StaticTreePredictor,
 )
+from dymu.stages.retrain import load_retrained
 from dymu.stages.shared import load_phn_bn_hypernet, load_shared, shared_step
 from dymu.stages.weight import load_weight
 
@@ -246,3 +247,43 @@ def test_only_the_papers_method_follows_the_resource_preference() -> None:
     assert ControllablePredictor.follows_resource
     others = (SingleTaskPredictor, StaticGridPredictor, PHNBNPredictor)
     assert not any(predictor.follows_resource for predictor in others)
+
+
+@pytest.fixture
+def static_tree(
+    study_of: Callable[[str], Study], context_of: MakeContext, tmp_path: Path
+) -> StaticTreePredictor:
+    evaluation = study_of("retrained").evaluation_step(0)
+    context = context_of(evaluation, tmp_path / "tree")
+    net, parents = load_retrained(evaluation.inputs["retrain"], context)
+    return StaticTreePredictor(net, parents, load_anchor(evaluation.inputs["anchor"], context))
+
+
+def test_a_static_tree_is_the_same_point_for_every_preference(
+    static_tree: StaticTreePredictor, preferences: Preferences, bench: Bench
+) -> None:
+    found = static_tree.measure(preferences, 0.0, bench)
+    alone = measure(static_tree.net, static_tree.parents_LN.unsqueeze(0), None, bench)
+    assert torch.equal(found.losses_SN, alone.losses_SN.expand(6, -1))
+    assert static_tree.trees(preferences, 1.0) == [static_tree.parents_LN.tolist()] * 6
+    assert not static_tree.follows_resource
+
+
+def test_a_static_tree_stores_and_costs_its_own_nodes_only(
+    static_tree: StaticTreePredictor, preferences: Preferences
+) -> None:
+    expected = cost_by_walking(static_tree.net, static_tree.parents_LN.tolist())
+    assert static_tree.cost(preferences, 0.0).parameters_S.tolist() == [expected] * 6
+    assert static_tree.anchor_parameters() == expected < static_tree.net.num_parameters()
+    assert static_tree.control_parameters() == 0
+
+
+def test_a_static_tree_is_compared_with_the_single_task_nets(
+    static_tree: StaticTreePredictor, steps: Mapping[str, Step], context: RunContext, bench: Bench
+) -> None:
+    single = SingleTaskPredictor(load_anchor(steps["anchor"], context))
+    expected = single.measure(np.full((1, 3), 1 / 3), 0.0, bench)
+    found = static_tree.reference(bench)
+    assert torch.equal(found.losses_SN, expected.losses_SN)
+    assert found.metrics.keys() == expected.metrics.keys()
+    assert single.reference(bench) is None

@@ -16,7 +16,7 @@ from PIL import Image
 from dymu.data.official import Finding, file_findings
 from dymu.errors import DataError
 
-Pixels = NDArray[np.generic]
+Pixels = NDArray[Any]
 
 T = TypeVar("T")
 

@@ -1,9 +1,6 @@
 """From stored pictures and label maps to network input: scale, crop, flip, normalise.
 
-Stored are images (B, 3, H, W) uint8, class ids (B, H, W) and binary maps (B, 1, H, W) uint8 with
-IGNORED_CLASS where unknown, normals (B, 3, H, W) int8 in units of 1/127 and depth (B, 1, H, W) float16, zero
-where unknown. A picture that is smaller than (H, W) lies in the upper left corner and its height and width
-are stored under :data:`SIZES`; what lies beyond them is padding. Everything prepared is (H, W) again.
+:mod:`~dymu.data.dense_stored` says how they are stored. Everything prepared is (H, W) again.
 
 The augmentations are those of Vandenhende et al. (NYU-v2) and of Bruggemann et al. (PASCAL-Context): one
 scale of a list, a window of (H, W) at a random place of the scaled picture, a flip. Depth is divided by the
@@ -21,18 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dymu.data.dense_stored import SIZES
 from dymu.spec.task import IGNORED_CLASS, TaskKind
 
 # How channels in 0..255 are brought to the range of networks.
 #   imagenet:  less the mean of ImageNet, in units of its deviation, per channel
 #   symmetric: -1 to 1
 Normalisation = Literal["imagenet", "symmetric"]
-
-# Name of the (B, 2) heights and widths of pictures among the stored targets; without them all are (H, W).
-SIZES = "sizes"
-
-# Stored normals are integers; rounding moves a unit vector by 0.39 degrees at most and 0.16 in the mean.
-NORMAL_UNIT = 127
 
 # Between black and white, so padding is zero after either normalisation, or nearly.
 PAD_LEVEL = 127.5
@@ -60,7 +52,7 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class DensePreparation:
-    """Preparation of pictures with dense targets; see the module for the stored form.
+    """Preparation of pictures with dense targets; see :mod:`~dymu.data.dense_stored`.
 
     Attributes:
         kinds: Kind of each task, by name.

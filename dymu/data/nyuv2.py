@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dymu.artifacts.config import check, config
+from dymu.artifacts.config import config
 from dymu.data.cache import IMAGES
 from dymu.data.decoded_writer import DecodedWriter
 from dymu.data.dense_files import (
@@ -25,17 +25,15 @@ from dymu.data.dense_files import (
     resized_image,
     resized_nearest,
 )
-from dymu.data.dense_preparation import NORMAL_UNIT, DensePreparation, Normalisation
+from dymu.data.dense_preparation import DensePreparation, Normalisation
 from dymu.data.dense_source import decode_pictures, load_pictures, picture_files, scan_pictures
+from dymu.data.dense_stored import check_pictures, stored_normals
 from dymu.data.examples import DataPlace, Examples
 from dymu.data.official import Finding, Scan, Tell
 from dymu.data.splits import Split
 from dymu.spec.task import IGNORED_CLASS, Task
 
 FOLDER = "NYUD_MT"
-
-# Shorter normals have no direction; sums of float32 components are exact to a few units of 1e-7.
-_SHORTEST = 1e-6
 
 # Beyond any room: a greater depth is in millimetres.
 _FARTHEST = 100.0
@@ -86,7 +84,7 @@ class NyuPictures:
         )
 
     def read(self, root: Path, name: str) -> Mapping[str, Pixels]:
-        """Image and targets of a picture in stored form; see :mod:`~dymu.data.dense_preparation`.
+        """Image and targets of a picture in stored form; see :mod:`~dymu.data.dense_stored`.
 
         Raises:
             BadFilesError: If a file is missing, damaged or does not fit the others.
@@ -106,7 +104,7 @@ class NyuPictures:
         return {
             IMAGES: np.moveaxis(resized_image(image_HW3, shape), -1, 0),
             "segmentation": resized_nearest(known_HW, shape),
-            "normals": np.moveaxis(stored_normals(resized_nearest(normals_HW3, shape)), -1, 0),
+            "normals": stored_normals(resized_nearest(normals_HW3, shape)),
             "depth": resized_nearest(metres_HW, shape)[None],
         }
 
@@ -140,14 +138,7 @@ class NYUv2:
     normalisation: Normalisation = "imagenet"
 
     def __post_init__(self) -> None:
-        check(self.height > 0, self, "height", "a positive number of pixels")
-        check(self.width > 0, self, "width", "a positive number of pixels")
-        check(self.num_val > 0, self, "num_val", "a positive number of pictures")
-        for field in ("num_train", "num_test"):
-            count = getattr(self, field)
-            check(count is None or count > 0, self, field, "a positive number of pictures, or None for all")
-        positive = len(self.scales) > 0 and all(scale > 0 for scale in self.scales)
-        check(positive, self, "scales", "at least one positive scale; (1.0,) for none")
+        check_pictures(self)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -216,15 +207,6 @@ def stored_classes(path: str, values_HW: Pixels, num_classes: int) -> NDArray[np
         problem = f"holds {found}, expected 0 (unknown) or a class from 1 to {num_classes}"
         raise BadFilesError(Finding(path, problem))
     return np.where(values_HW == 0, IGNORED_CLASS, values_HW.astype(np.int64) - 1).astype(np.uint8)
-
-
-def stored_normals(vectors_HW3: Pixels) -> NDArray[np.int8]:
-    """Unit vectors in units of 1/NORMAL_UNIT, zero where a vector has no length."""
-    vectors = vectors_HW3.astype(np.float32)
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    known = length > _SHORTEST
-    units = np.where(known, vectors / np.where(known, length, 1), 0)
-    return np.round(units * NORMAL_UNIT).astype(np.int8)
 
 
 def stored_depth(path: str, metres_HW: Pixels) -> NDArray[np.float16]:

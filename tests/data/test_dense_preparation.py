@@ -5,15 +5,14 @@ import torch
 from torch import Tensor
 
 from dymu.data.dense_preparation import (
-    NORMAL_UNIT,
     PAD_LEVEL,
-    SIZES,
     DensePreparation,
     decoded,
     interpolated,
     nearest,
     normalised,
 )
+from dymu.data.dense_stored import NORMAL_UNIT, SIZES
 from dymu.spec.task import IGNORED_CLASS, TaskKind
 
 KINDS: Mapping[str, TaskKind] = {

@@ -7,9 +7,8 @@ import torch
 from PIL import Image
 
 from dymu.data.dense_files import BadFilesError
-from dymu.data.dense_preparation import NORMAL_UNIT
 from dymu.data.examples import DataPlace
-from dymu.data.nyuv2 import NYUv2, stored_classes, stored_depth, stored_normals
+from dymu.data.nyuv2 import NYUv2, stored_classes, stored_depth
 from dymu.data.official import Official, silent
 from dymu.data.splits import Split
 from dymu.errors import DataError, SpecError
@@ -183,16 +182,6 @@ def test_nothing_at_all_is_found_missing(tmp_path: Path) -> None:
 def test_senseless_fields_are_refused(field: str, value: object) -> None:
     with pytest.raises(SpecError, match=field):
         NYUv2(**{field: value})  # type: ignore[arg-type]
-
-
-def test_rounded_normals_are_half_a_degree_off_at_most() -> None:
-    vectors = np.random.default_rng(0).standard_normal((200, 200, 3))
-    units = torch.from_numpy(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
-    stored = torch.from_numpy(stored_normals(vectors)).double() / NORMAL_UNIT
-    cosine = torch.nn.functional.cosine_similarity(units, stored, dim=-1).clamp(max=1)
-    angle = torch.rad2deg(torch.acos(cosine))
-    assert angle.max() < 0.4
-    assert angle.mean() < 0.2
 
 
 def test_void_is_unknown_and_classes_begin_at_zero() -> None:

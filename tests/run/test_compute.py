@@ -131,4 +131,4 @@ def test_what_has_to_end_with_the_stage_ends(store: Store, place: Place, rank: i
     claim = Claim(token=held(store, step), world=Follower(rank=rank, size=2))
     with pytest.raises(TrainingError) if fails else contextlib.nullcontext():
         compute_step(step, store, place, never, claim)
-    assert ENDED == [rank]
+    assert list(ENDED) == [rank]

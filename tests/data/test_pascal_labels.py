@@ -75,7 +75,7 @@ def test_known_normals_are_classes_of_the_label_map_in_its_order() -> None:
     # The classes of PASCAL-Context are numbered by the alphabet, from 1 (accordion) to 459 (wool).
     numbers = [KNOWN_NORMALS[name] for name in sorted(KNOWN_NORMALS)]
     assert numbers == sorted(set(numbers))
-    assert 1 < numbers[0]
+    assert numbers[0] > 1
     assert numbers[-1] < NUM_CONTEXT_CLASSES
     assert KNOWN_NORMALS["tvmonitor"] == 427
     assert "unknown" not in KNOWN_NORMALS

@@ -10,8 +10,10 @@ from types import MappingProxyType
 from dymu.data.cifar100 import CIFAR100
 from dymu.data.download import RemoteFile
 from dymu.data.fetch import Archive, Member, Recipe
+from dymu.data.multimnist import MultiMNIST
 from dymu.data.nyuv2 import NYUv2
 from dymu.data.official import Official
+from dymu.data.pascal import PASCAL
 
 
 @dataclass(frozen=True)
@@ -91,5 +93,8 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
     {
         "cifar100": Known(CIFAR100(), CIFAR100_BINARY),
         "nyuv2": Known(NYUv2()),
+        "pascal3": Known(PASCAL(num_tasks=3)),
+        "pascal5": Known(PASCAL(num_tasks=5)),
+        "mnist": Known(MultiMNIST(), MNIST_FILES),
     }
 )

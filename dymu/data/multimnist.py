@@ -80,8 +80,9 @@ class MultiMNIST:
     def how_to_get(self) -> str:
         """Where the data comes from."""
         return (
-            f"Below the root lies {FOLDER}/ with the four unpacked files of MNIST: train-images-idx3-ubyte, "
-            "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte."
+            f"`dymu data fetch mnist` downloads it. Below the root lies {FOLDER}/ with the four unpacked "
+            "files of MNIST: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
+            "t10k-labels-idx1-ubyte."
         )
 
     def scan(self, root: Path, tell: Tell) -> Scan:

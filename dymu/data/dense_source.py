@@ -67,7 +67,7 @@ def split_names(layout: PictureLayout, root: Path) -> dict[Split, tuple[str, ...
     Raises:
         BadFilesError: If a list is missing or empty, a picture is in both, or a split would be empty.
     """
-    train, test = read_names(root, layout.train_list), read_names(root, layout.test_list)
+    train, test = _lists(root, layout.train_list, layout.test_list)
     both = sorted(set(train) & set(test))
     if both:
         raise BadFilesError(Finding(layout.test_list, f"holds {both[0]!r} as {layout.train_list} does"))
@@ -120,14 +120,14 @@ def scan_pictures(layout: PictureLayout, root: Path, tell: Tell) -> Scan:
     """Read every file and list all that is wrong; counts are pictures per split."""
     try:
         splits = split_names(layout, root)
-    except BadFilesError as fault:
-        return Scan({}, fault.findings)
+    except BadFilesError as error:
+        return Scan({}, error.findings)
 
     def findings(name: str) -> tuple[Finding, ...]:
         try:
             layout.read(root, name)
-        except BadFilesError as fault:
-            return fault.findings
+        except BadFilesError as error:
+            return error.findings
         return ()
 
     names = [name for part in splits.values() for name in part]
@@ -148,10 +148,23 @@ def load_pictures(
     """
     try:
         return load_decoded(dataset, split, place, source=source, preparation=preparation, tell=silent)
-    except BadFilesError as fault:
+    except BadFilesError as error:
         assert place.root is not None, "files were looked for below a root"
-        refuse(Scan({}, fault.findings), dataset, place.root)
+        refuse(Scan({}, error.findings), dataset, place.root)
         raise
+
+
+def _lists(root: Path, *paths: str) -> list[tuple[str, ...]]:
+    lists: list[tuple[str, ...]] = []
+    findings: list[Finding] = []
+    for path in paths:
+        try:
+            lists.append(read_names(root, path))
+        except BadFilesError as error:
+            findings += error.findings
+    if findings:
+        raise BadFilesError(*findings)
+    return lists
 
 
 def _inside(folder: Path) -> frozenset[str]:

@@ -171,9 +171,12 @@ def test_an_empty_list_is_found(place: DataPlace) -> None:
     assert problems(place) == {"NYUD_MT/gt_sets/val.txt": "holds no names"}
 
 
-def test_nothing_at_all_is_found_missing(tmp_path: Path) -> None:
+def test_both_lists_of_an_empty_root_are_missing(tmp_path: Path) -> None:
     scan = SMALL.scan(tmp_path, silent)
-    assert [finding.problem for finding in scan.findings] == ["is missing"]
+    assert [(finding.path, finding.problem) for finding in scan.findings] == [
+        ("NYUD_MT/gt_sets/train.txt", "is missing"),
+        ("NYUD_MT/gt_sets/val.txt", "is missing"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class BMTASRecipe:
         sample: ``soft`` as in the reference, or ``straight_through``.
         resource_weight: Of the expected multiply-accumulates of all nodes that run, as a share of those of N
             separate streams. The reference's 0.05 per GFLOP, added once for each of N tasks, is 0.05 N times
-            the GFLOPs of N streams in this unit: 2.2 for three tasks at 512x512 with MobileNetV2, 6.2 for
+            the GFLOPs of N streams in this unit: 2.2 for three tasks at 512x512 with MobileNetV2, 6.0 for
             five.
         temperature_start: Of the Gumbel-softmax after the warm-up; from there it falls linearly.
         temperature_end: At the end.

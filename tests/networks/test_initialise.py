@@ -11,7 +11,7 @@ from torch import nn
 from dymu.networks.anchor_net import single_task_nets
 from dymu.networks.backbones.small import SmallBackbone
 from dymu.networks.edge_hypernet import make_edge_hypernet
-from dymu.networks.initialise import build
+from dymu.networks.initialise import OutputConvolution, build
 from dymu.networks.norm import Norm
 from dymu.networks.preference_embedding import HypernetConfig
 from dymu.networks.weight_hypernet import make_weight_hypernet
@@ -58,6 +58,7 @@ def test_the_global_generators_do_not_matter() -> None:
     [
         (lambda: nn.Conv2d(16, 64, 3), math.sqrt(2 / (64 * 9))),
         (lambda: nn.Conv2d(64, 64, 3, groups=4), math.sqrt(2 / (16 * 9))),
+        (lambda: OutputConvolution(2048, 8, 1), 0.01),
         (lambda: nn.Linear(200, 50), math.sqrt(2 / 200)),
     ],
     ids=["convolution by fan-out", "grouped convolution by fan-out", "linear layer by fan-in"],

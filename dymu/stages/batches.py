@@ -5,7 +5,7 @@ because nothing that they depend on changes.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 
@@ -40,28 +40,27 @@ class Batches:
         # What lies in memory as networks want it costs less than to hand it over between threads.
         return self.make(number) if self.examples.preparation is None else self._ahead.at(number)
 
+    def make(self, number: int) -> Examples:
+        """The same, made now and in the thread that asks."""
+        return self._made(number, self.context.device)
+
     @cached_property
     def _ahead(self) -> Ahead[Examples]:
-        ahead = Ahead(self.make)
+        device = self.context.device
+        if device == "cuda":  # which one that is, is a matter of the thread that asks
+            device = f"cuda:{torch.cuda.current_device()}"
+        ahead = Ahead(partial(self._made, device=device))
         self.context.closing.callback(ahead.close)
         return ahead
 
-    @cached_property
-    def _device(self) -> str:
-        # Which device "cuda" is, is a matter of the thread that asks.
-        if self.context.device == "cuda" and torch.cuda.is_available():
-            return f"cuda:{torch.cuda.current_device()}"
-        return self.context.device
-
-    def make(self, number: int) -> Examples:
-        """The same, made now and in the thread that asks."""
+    def _made(self, number: int, device: str) -> Examples:
         index_B = draw_batch(len(self.examples), self.size, self.random.torch("batch", number))
         world, num_draws = self.context.world, self.examples.num_draws
         draws_BK = None
         if num_draws > 0:
             generator = self.random.torch("augmentation", number)
             draws_BK = world.shard(torch.rand(len(index_B), num_draws, generator=generator))
-        return self.examples.batch(world.shard(index_B), self._device, draws_BK)
+        return self.examples.batch(world.shard(index_B), device, draws_BK)
 
 
 def training_batches(examples: Examples, size: int, context: RunContext) -> Batches:

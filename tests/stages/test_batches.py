@@ -58,6 +58,10 @@ def threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name.startswith("dymu-ahead")}
 
 
+def here() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 def test_a_batch_is_a_function_of_its_number(batches: Make) -> None:
     again = batches(Shifted())
     for number in (4, 0, 4):
@@ -146,6 +150,17 @@ def test_preparation_uses_as_many_threads_as_the_trainer(batches: Make) -> None:
     finally:
         torch.set_num_threads(before)
     assert set(seen) == {1}
+
+
+def test_the_thread_uses_the_gpu_of_the_trainer(batches: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices: list[str] = []
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3 if here() else 0)
+    monkeypatch.setattr(Examples, "batch", lambda _, index_B, device, draws_BK: devices.append(device))
+    running = batches(Shifted())
+    running.context.device = "cuda"
+    for number in range(3):
+        running.at(number)
+    assert set(devices) == {"cuda:3"}
 
 
 @pytest.mark.gpu

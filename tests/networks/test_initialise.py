@@ -61,9 +61,16 @@ def test_the_global_generators_do_not_matter() -> None:
         (lambda: OutputConvolution(2048, 8, 1), 0.01),
         (lambda: nn.Linear(200, 50), math.sqrt(2 / 200)),
     ],
-    ids=["convolution by fan-out", "grouped convolution by fan-out", "linear layer by fan-in"],
+    ids=[
+        "convolution by fan-out",
+        "grouped convolution by fan-out",
+        "small outputs",
+        "linear layer by fan-in",
+    ],
 )
-def test_weights_have_hes_deviation(make: Callable[[], nn.Conv2d | nn.Linear], deviation: float) -> None:
+def test_weights_have_the_stated_deviation(
+    make: Callable[[], nn.Conv2d | nn.Linear], deviation: float
+) -> None:
     weight = build(make, generator()).weight
     assert weight.std().item() == pytest.approx(deviation, rel=0.05)
     assert weight.mean().item() == pytest.approx(0, abs=0.1 * deviation)

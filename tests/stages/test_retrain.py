@@ -11,13 +11,16 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dymu.artifacts.config import changed
+from dymu.artifacts.record import read_record
 from dymu.artifacts.step import Step
 from dymu.data.examples import DataPlace, Examples, draw_batch
 from dymu.data.splits import Split
 from dymu.errors import DataError, SpecError
 from dymu.networks.anchor_net import AnchorNet, single_task_nets
+from dymu.networks.backbones.coarse import Coarse
 from dymu.networks.forward import Conditions, tree_forward
 from dymu.networks.tree import nodes_on_paths, paths, refined_tree
+from dymu.spec.study import Study, override
 from dymu.stages.anchor import AnchorRecipe, anchor_step, load_anchor
 from dymu.stages.context import RunContext
 from dymu.stages.losses import batch_losses
@@ -163,3 +166,33 @@ def test_a_missing_target_is_named(
     lose_target("parity", Split.TRAIN)
     with pytest.raises(DataError, match="no targets for task 'parity'"):
         steps["retrain"].run(steps["retrain"], context)
+
+
+@pytest.mark.parametrize("method", ["retrained", "retrained_initial", "ltb", "bmtas"])
+def test_a_stem_stays_as_the_file_of_weights_has_it(
+    method: str,
+    study_of: Callable[[str], Study],
+    pretrained_backbone: Coarse,
+    pretrained_tensors: Mapping[str, Tensor],
+    published: Runner,
+) -> None:
+    study = override(study_of(method), "method.anchor.backbone", pretrained_backbone)
+    evaluation = study.evaluation_step(0)
+    found = load_file(published(evaluation.inputs["retrain"]) / WEIGHTS)
+    assert torch.equal(found["stem.conv.weight"], pretrained_tensors["toy.stem.conv.weight"])
+    assert torch.equal(found["stem.norm.running_mean"], pretrained_tensors["toy.stem.norm.running_mean"])
+    record = read_record(published(evaluation))
+    parts = {key.split(".")[0] for key in found}
+    assert "stem" in parts
+    stored = sum(value.numel() for key, value in found.items() if ".running_" not in key)
+    assert record.values["active_parameters"].value == stored
+
+
+@pytest.mark.parametrize("method", ["retrained", "retrained_initial", "ltb", "bmtas"])
+def test_tasks_with_images_of_their_own_and_a_shared_start_go_through_every_stage(
+    method: str, study_of: Callable[[str], Study], steps: Mapping[str, Step], published: Runner
+) -> None:
+    study = override(study_of(method), "dataset", steps["own_images_anchor"].config.dataset)
+    study = override(study, "method.anchor", steps["own_images_anchor"].config.recipe)
+    record = read_record(published(study.evaluation_step(0)))
+    assert record.values["hypervolume"].value > 0

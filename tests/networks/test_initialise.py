@@ -68,9 +68,7 @@ def test_the_global_generators_do_not_matter() -> None:
         "linear layer by fan-in",
     ],
 )
-def test_weights_have_the_stated_deviation(
-    make: Callable[[], nn.Conv2d | nn.Linear], deviation: float
-) -> None:
+def test_weights_have_their_deviation(make: Callable[[], nn.Conv2d | nn.Linear], deviation: float) -> None:
     weight = build(make, generator()).weight
     assert weight.std().item() == pytest.approx(deviation, rel=0.05)
     assert weight.mean().item() == pytest.approx(0, abs=0.1 * deviation)

@@ -155,7 +155,7 @@ def test_preparation_uses_as_many_threads_as_the_trainer(batches: Make) -> None:
 def test_the_thread_uses_the_gpu_of_the_trainer(batches: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     devices: list[str] = []
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 3 if here() else 0)
-    monkeypatch.setattr(Examples, "batch", lambda _, index_B, device, draws_BK: devices.append(device))
+    monkeypatch.setattr(Examples, "batch", lambda _, *asked: devices.append(asked[1]))
     running = batches(Shifted())
     running.context.device = "cuda"
     for number in range(3):

@@ -5,7 +5,7 @@ The paper's values beside the digits are NYU-v2's (Table 3).
 
 from collections.abc import Mapping
 
-from ablations._paper import NYU, MainTable
+from ablations._paper import NYU, MainTable, Row
 from dymu.spec.ablation import Ablation, Claim, Question
 from dymu.spec.study import Study
 from studies import digits
@@ -16,11 +16,12 @@ def baselines(ours: Study, others: Mapping[str, Study], paper: MainTable) -> Que
 
     Args:
         ours: The controller.
-        others: Its counterparts with a fixed architecture, by the name of their arm: any of ``single-task``,
-            ``static-grid``, ``phn``, ``phn-bn`` and ``phn-bn-frozen``.
+        others: Its counterparts with a fixed architecture, by the name of their arm: any of ``constant``,
+            ``single-task``, ``static-grid``, ``phn``, ``phn-bn`` and ``phn-bn-frozen``.
         paper: The paper's values.
     """
-    rows = (
+    rows: tuple[tuple[str, str, str, str, Row], ...] = (
+        ("constant", "The same answer for every image", "constant", "docs/protocol.md", {}),
         ("single-task", "Single-Task", "evaluate", paper.source, paper.single_task),
         ("static-grid", "Static MTL, one net per preference", "shared", "Figure 6", {}),
         ("phn", "PHN", "phn", paper.source, paper.phn),

@@ -9,6 +9,7 @@ QUESTION = baselines(
     {
         "single-task": cifar100.single_task,
         "static-grid": cifar100.static_grid,
+        "phn": cifar100.phn,
         "phn-bn": cifar100.phn_bn,
     },
     CIFAR100,

@@ -4,4 +4,8 @@ from ablations._paper import CIFAR100
 from ablations.baselines import baselines
 from studies import cifar100
 
-QUESTION = baselines(cifar100.reduced, {"single-task": cifar100.reduced_single_task}, CIFAR100)
+QUESTION = baselines(
+    cifar100.reduced,
+    {"constant": cifar100.reduced_constant, "single-task": cifar100.reduced_single_task},
+    CIFAR100,
+)

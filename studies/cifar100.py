@@ -8,7 +8,9 @@ down, none is the paper's. The reference point is the cross-entropy of a guess, 
 import math
 
 from dymu.data.cifar100 import CIFAR100
+from dymu.methods.constant import Constant
 from dymu.methods.controllable import Controllable
+from dymu.methods.phn import PHN
 from dymu.methods.phn_bn import PHNBN
 from dymu.methods.single_task import SingleTask
 from dymu.methods.static_grid import StaticGrid
@@ -55,6 +57,12 @@ static_grid = Study(
     name="cifar100-static-grid",
     dataset=CIFAR100(),
     method=StaticGrid(backbone=BACKBONE, optimisation=ANCHOR.optimisation, batch_size=128),
+    evaluation=EVALUATION,
+)
+phn = Study(
+    name="cifar100-phn",
+    dataset=CIFAR100(),
+    method=PHN(backbone=BACKBONE, optimisation=Optimisation(num_steps=30_000), batch_size=6),
     evaluation=EVALUATION,
 )
 phn_bn = Study(
@@ -104,5 +112,12 @@ reduced_single_task = Study(
     name="cifar100-reduced-single-task",
     dataset=CIFAR100(),
     method=SingleTask(anchor=_SMALL_ANCHOR),
+    evaluation=_SMALL_EVALUATION,
+)
+# What pictures are worth: the same answer for all of them.
+reduced_constant = Study(
+    name="cifar100-reduced-constant",
+    dataset=CIFAR100(),
+    method=Constant(),
     evaluation=_SMALL_EVALUATION,
 )

@@ -14,6 +14,7 @@ from dymu.methods.retrained import Retrained
 from dymu.methods.single_task import SingleTask
 from dymu.methods.static_grid import StaticGrid
 from dymu.networks.backbones.mobilenet_v2 import MobileNetV2
+from dymu.networks.phn_hypernet import PHNHypernetConfig
 from dymu.networks.pretrained import MOBILENET_V2
 from dymu.spec.evaluation import EvaluationConfig
 from dymu.spec.study import Study
@@ -29,7 +30,7 @@ SINGLE_TASK_RECIPE = Optimisation(
     num_steps=130 * 312, optimiser="sgd", learning_rate=5e-3, schedule="poly", weight_decay=1e-4
 )
 ANCHOR = AnchorRecipe(backbone=BACKBONE, optimisation=SINGLE_TASK_RECIPE, batch_size=16)
-EVALUATION = EvaluationConfig(reference_point=(3.0,) * 3, batch_size=16)
+EVALUATION = EvaluationConfig(reference_point=(3.0,) * 3, batch_size=16, order="shuffled")
 
 ours = Study(
     name="pascal3-ours",
@@ -49,7 +50,11 @@ static_grid = Study(
 phn = Study(
     name="pascal3-phn",
     dataset=DATA,
-    method=PHN(backbone=BACKBONE, optimisation=Optimisation(num_steps=30_000)),
+    method=PHN(
+        backbone=BACKBONE,
+        optimisation=Optimisation(num_steps=30_000),
+        hypernet=PHNHypernetConfig(num_matrices=21),
+    ),
     evaluation=EVALUATION,
 )
 phn_bn = Study(

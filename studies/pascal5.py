@@ -10,6 +10,7 @@ from dymu.methods.retrained import Retrained
 from dymu.methods.single_task import SingleTask
 from dymu.methods.static_grid import StaticGrid
 from dymu.networks.backbones.mobilenet_v2 import MobileNetV2
+from dymu.networks.phn_hypernet import PHNHypernetConfig
 from dymu.networks.pretrained import MOBILENET_V2
 from dymu.spec.evaluation import EvaluationConfig
 from dymu.spec.study import Study
@@ -27,7 +28,7 @@ SINGLE_TASK_RECIPE = Optimisation(
 )
 ANCHOR = AnchorRecipe(backbone=BACKBONE, optimisation=SINGLE_TASK_RECIPE, batch_size=16)
 EDGE = EdgeConfig(active_threshold=0.1)
-EVALUATION = EvaluationConfig(reference_point=(3.0,) * 5, batch_size=16)
+EVALUATION = EvaluationConfig(reference_point=(3.0,) * 5, batch_size=16, order="shuffled")
 
 ours = Study(
     name="pascal5-ours",
@@ -47,7 +48,11 @@ static_grid = Study(
 phn = Study(
     name="pascal5-phn",
     dataset=DATA,
-    method=PHN(backbone=BACKBONE, optimisation=Optimisation(num_steps=30_000)),
+    method=PHN(
+        backbone=BACKBONE,
+        optimisation=Optimisation(num_steps=30_000),
+        hypernet=PHNHypernetConfig(num_matrices=21),
+    ),
     evaluation=EVALUATION,
 )
 phn_bn = Study(

@@ -14,7 +14,7 @@ on. The images of a task lie beside those of others as preferences do, so each t
 its own, as its single-task net had (docs/protocol.md, no. 36).
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -174,6 +174,14 @@ def tree_forward(
     return predictions
 
 
+def in_turns(paths_of_task: Sequence[Sequence[Path]], most: int) -> Iterator[list[list[Path]]]:
+    """Paths as several calls of :func:`path_forward` of at most so many each; neighbours begin alike."""
+    pairs = sorted((path, task) for task, of_task in enumerate(paths_of_task) for path in of_task)
+    for start in range(0, len(pairs), most):
+        turn = pairs[start : start + most]
+        yield [[path for path, task in turn if task == number] for number in range(len(paths_of_task))]
+
+
 def path_forward(
     net: AnchorNet, images_BCHW: Tensor, paths_of_task: Sequence[Sequence[Path]], conditions: Conditions
 ) -> list[Tensor]:
@@ -182,11 +190,11 @@ def path_forward(
     Args:
         net: Anchor net.
         images_BCHW: Images, (B, C, H, W) or (B, N, C, H, W).
-        paths_of_task: Per task the paths to run, each the streams of layers 0 to L-1.
+        paths_of_task: Per task the paths to run, each the streams of layers 0 to L-1; none for some tasks.
         conditions: Normalisation without adaptation.
 
     Returns:
-        Per task the predictions (B, number of its paths, ...).
+        Per task the predictions (B, number of its paths, ...); (B, 0) where there is none.
     """
     assert conditions.adaptation is None, "adapted features depend on the preference, not on the path alone"
     calls = _Calls(net, conditions)
@@ -209,6 +217,9 @@ def path_forward(
         skip = known if layer == net.backbone.skip_layer else skip
     predictions = []
     for task, of_task in enumerate(wanted):
+        if not of_task:
+            predictions.append(entry.new_empty(len(entry), 0))
+            continue
         skipped = None
         if net.backbone.skip_layer is not None:
             skipped = skip.at([path[: net.backbone.skip_layer + 2] for path in of_task])

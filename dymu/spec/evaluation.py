@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from dymu.artifacts.config import check, config
+from dymu.artifacts.config import absent_means, check, config
 
 Statistics = Literal["batch", "running", "recalibrated"]
 
@@ -21,6 +21,9 @@ class EvaluationConfig:
         statistics: Normalisation statistics: of the test batch (default, docs/protocol.md, no. 14), the
             anchor's running ones, or recalibrated per predicted network on training batches.
         recalibration_batches: Training batches used by ``statistics="recalibrated"``.
+        order: Which examples share a batch: neighbours ``as_listed``, or ``shuffled`` once by the preference
+            seed. Official lists go scene by scene, and batch statistics of one scene are not those of the
+            split.
     """
 
     reference_point: tuple[float, ...]
@@ -31,6 +34,7 @@ class EvaluationConfig:
     batch_size: int = 100
     statistics: Statistics = "batch"
     recalibration_batches: int = 4
+    order: Literal["as_listed", "shuffled"] = absent_means("as_listed")
 
     def __post_init__(self) -> None:
         check(len(self.reference_point) >= 2, self, "reference_point", "a coordinate per task, at least two")

@@ -17,12 +17,14 @@ from dymu.errors import SpecError
 from dymu.networks.controller import Controller
 from dymu.spec.evaluation import EvaluationConfig
 from dymu.stages.anchor import load_anchor
+from dymu.stages.constant import load_constants
 from dymu.stages.context import RunContext
 from dymu.stages.edge import load_edge
 from dymu.stages.inputs import dataset_of
 from dymu.stages.measure import Bench
 from dymu.stages.phn import load_phn
 from dymu.stages.predictors import (
+    ConstantPredictor,
     ControllablePredictor,
     PHNBNPredictor,
     PHNPredictor,
@@ -39,7 +41,7 @@ from dymu.stages.weight import load_weight
 STAGE = "evaluate"
 REVISION = 1
 
-MethodName = Literal["controllable", "single_task", "static_grid", "phn_bn", "static_tree", "phn"]
+MethodName = Literal["controllable", "single_task", "static_grid", "phn_bn", "static_tree", "phn", "constant"]
 
 
 @config
@@ -104,6 +106,11 @@ def phn_evaluation(protocol: EvaluationConfig, *, phn: Step) -> Step:
     return _step("phn", protocol, {"phn": phn}, seed=phn.seed)
 
 
+def constant_evaluation(protocol: EvaluationConfig, *, constant: Step) -> Step:
+    """Evaluation of the same answer for every image."""
+    return _step("constant", protocol, {"constant": constant}, seed=constant.seed)
+
+
 def static_tree_evaluation(protocol: EvaluationConfig, *, retrain: Step, anchor: Step) -> Step:
     """Evaluation of one tree trained by itself; the anchor's nets are what Delta_T compares with."""
     return _step("static_tree", protocol, {"retrain": retrain, "anchor": anchor}, seed=retrain.seed)
@@ -149,6 +156,9 @@ def load_predictor(step: Step, context: RunContext) -> Predictor:
         case "static_tree":
             net, parents_LN = load_retrained(step.inputs["retrain"], context)
             return StaticTreePredictor(net, parents_LN, load_anchor(step.inputs["anchor"], context))
+        case "constant":
+            constants = load_constants(step.inputs["constant"], context)
+            return ConstantPredictor(constants, dataset_of(step).tasks)
         case "phn":
             return PHNPredictor(*load_phn(step.inputs["phn"], context))
 

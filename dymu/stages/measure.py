@@ -14,13 +14,14 @@ from torch import Tensor
 from dymu.data.examples import Examples, draw_batch
 from dymu.metrics.task_metrics import metric_of, task_metric, task_statistics
 from dymu.networks.anchor_net import AnchorNet
-from dymu.networks.forward import Adaptation, Conditions, Path, path_forward, tree_forward
+from dymu.networks.forward import Adaptation, Conditions, Path, in_turns, path_forward, tree_forward
 from dymu.networks.norm import NormMode
 from dymu.networks.tree import paths
 from dymu.objectives.task_losses import LossSums, loss_of_sums, loss_sums, scaled_losses
 from dymu.spec.evaluation import EvaluationConfig
 from dymu.spec.task import Task
 from dymu.stages.context import Interrupted, RunContext
+from dymu.stages.inputs import dataset_of
 
 Forward = Callable[[Tensor, Conditions], list[Tensor]]
 
@@ -64,16 +65,21 @@ class _Sums:
                 self.losses[number] += exact
                 self.statistics[number] += statistics
 
-    def rows(self, row_of_SN: Tensor) -> Measurement:
-        """The result for S networks, each of which names a row of every task."""
-        losses = [loss_of_sums(sums)[row_of_SN[:, number]] for number, sums in enumerate(self.losses)]
-        metrics = {
-            f"{task.name}/{metric_of(task.kind).name}": task_metric(task, self.statistics[number])[
-                row_of_SN[:, number]
-            ]
-            for number, task in enumerate(self.tasks)
-        }
-        return Measurement(scaled_losses(self.tasks, torch.stack(losses, dim=1)), metrics)
+    def of_task(self, number: int) -> Measurement:
+        """The result of one task, all predictions in order, losses (P, 1)."""
+        task, loss_P = self.tasks[number], loss_of_sums(self.losses[number])
+        metric_P = task_metric(task, self.statistics[number])
+        return Measurement(scaled_losses([task], loss_P[:, None]), {_metric_name(task): metric_P})
+
+    def whole(self) -> Measurement:
+        """The result for P networks, all predictions in order."""
+        parts = [self.of_task(number) for number in range(len(self.tasks))]
+        metrics = {name: value for part in parts for name, value in part.metrics.items()}
+        return Measurement(torch.cat([part.losses_SN for part in parts], dim=1), metrics)
+
+
+def _metric_name(task: Task) -> str:
+    return f"{task.name}/{metric_of(task.kind).name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +100,11 @@ class Bench:
 
     def batches(self) -> list[Tensor]:
         """Positions of the measured examples, batch by batch; a last batch of one joins the one before."""
-        parts = list(torch.arange(len(self.examples)).split(self.protocol.batch_size))
+        order = torch.arange(len(self.examples))
+        if self.protocol.order == "shuffled":
+            generator = torch.Generator().manual_seed(self.protocol.preference_seed)
+            order = torch.randperm(len(order), generator=generator)
+        parts = list(order.split(self.protocol.batch_size))
         if len(parts) > 1 and len(parts[-1]) == 1:
             parts[-2:] = [torch.cat(parts[-2:])]
         return parts
@@ -128,20 +138,30 @@ def measure(net: AnchorNet, parents_SLN: Tensor, adaptation: Adaptation | None, 
     return Measurement(torch.cat([part.losses_SN for part in parts]), metrics)
 
 
+@torch.no_grad()
+def measure_once(predict: Callable[[Tensor], list[Tensor]], bench: Bench) -> Measurement:
+    """Losses and metrics of one predictor that is no network: images to predictions (B, 1, ...) per task."""
+    tasks = dataset_of(bench.context.step).tasks
+    return _run(lambda images, _conditions: predict(images), None, tasks, bench).whole()
+
+
 def side_by_side(bench: Bench) -> int:
     """Preferences that an adapted forward pass takes at once."""
     images = bench.examples.images
-    per_image = images[0].numel() // images.shape[-3]
-    in_batch = min(bench.protocol.batch_size, len(images)) * per_image
-    return max(1, min(SIDE_BY_SIDE, MOST_PIXELS // in_batch))
+    num_images = images.shape[1] if images.ndim == 5 else 1
+    return min(SIDE_BY_SIDE, networks_at_once(images, bench.protocol.batch_size * num_images))
+
+
+def networks_at_once(images: Tensor, batch_size: int) -> int:
+    """Networks, or paths through nets, that a forward pass may take at once: a bound on memory."""
+    return max(1, MOST_PIXELS // (min(batch_size, images.shape[0]) * images.shape[-2] * images.shape[-1]))
 
 
 def _measure_trees(net: AnchorNet, parents_PLN: Tensor, adaptation: Adaptation, bench: Bench) -> Measurement:
     def forward(images_BCHW: Tensor, conditions: Conditions) -> list[Tensor]:
         return tree_forward(net, images_BCHW, parents_PLN, conditions)
 
-    sums = _run(forward, adaptation, net.tasks, bench)
-    return sums.rows(torch.arange(len(parents_PLN))[:, None].expand(-1, len(net.tasks)))
+    return _run(forward, adaptation, net.tasks, bench).whole()
 
 
 def _measure_paths(net: AnchorNet, paths_SNL: Tensor, bench: Bench) -> Measurement:
@@ -149,14 +169,25 @@ def _measure_paths(net: AnchorNet, paths_SNL: Tensor, bench: Bench) -> Measureme
         sorted({tuple(path) for path in paths_SNL[:, task].tolist()}) for task in range(len(net.tasks))
     ]
 
-    def forward(images_BCHW: Tensor, conditions: Conditions) -> list[Tensor]:
-        return path_forward(net, images_BCHW, wanted, conditions)
+    rows: list[list[Measurement]] = [[] for _ in net.tasks]
+    for turn in in_turns(wanted, networks_at_once(bench.examples.images, bench.protocol.batch_size)):
+        tasks = tuple(task for task, mine in zip(net.tasks, turn, strict=True) if mine)
 
-    sums = _run(forward, None, net.tasks, bench)
-    row_of_SN = torch.tensor(
-        [[wanted[task].index(tuple(path)) for task, path in enumerate(row)] for row in paths_SNL.tolist()]
-    )
-    return sums.rows(row_of_SN)
+        def forward(images: Tensor, conditions: Conditions, turn: list[list[Path]] = turn) -> list[Tensor]:
+            found = path_forward(net, images, turn, conditions)
+            return [prediction for prediction, mine in zip(found, turn, strict=True) if mine]
+
+        sums = _run(forward, None, tasks, bench)
+        for number, task in enumerate(tasks):
+            rows[net.tasks.index(task)].append(sums.of_task(number))
+    losses, metrics = [], {}
+    for number, task in enumerate(net.tasks):
+        of_path = {path: index for index, path in enumerate(wanted[number])}
+        row_S = torch.tensor([of_path[tuple(path)] for path in paths_SNL[:, number].tolist()])
+        losses.append(torch.cat([part.losses_SN for part in rows[number]])[row_S])
+        name = _metric_name(task)
+        metrics[name] = torch.cat([part.metrics[name] for part in rows[number]])[row_S]
+    return Measurement(torch.cat(losses, dim=1), metrics)
 
 
 def _run(forward: Forward, adaptation: Adaptation | None, tasks: tuple[Task, ...], bench: Bench) -> _Sums:

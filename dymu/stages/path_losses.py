@@ -14,10 +14,12 @@ from dymu.artifacts.step import Step
 from dymu.data.examples import Examples, draw_batch
 from dymu.data.splits import Split
 from dymu.errors import SpecError
-from dymu.networks.forward import Conditions, path_forward
+from dymu.networks.anchor_net import AnchorNet
+from dymu.networks.forward import Conditions, Path, in_turns, path_forward
 from dymu.objectives.task_losses import grouped_task_loss
 from dymu.stages.anchor import load_anchor
 from dymu.stages.context import Interrupted, RunContext
+from dymu.stages.measure import networks_at_once
 from dymu.stages.tensors import load_tensor, save_tensors
 
 STAGE = "path_losses"
@@ -81,18 +83,26 @@ def run_path_losses(step: Step, context: RunContext) -> None:
         if context.stop_requested():
             raise Interrupted(step.address)
         batch = examples.batch(index_B, context.device)
-        with torch.no_grad():
-            predictions = path_forward(net, batch.images, [every_path] * len(tasks), Conditions("batch"))
-        losses = [
-            tasks[task].loss_weight
-            * grouped_task_loss(tasks[task], prediction, batch.targets[tasks[task].name])
-            for task, prediction in zip(range(len(tasks)), predictions, strict=True)
-        ]
+        losses = _of_paths(net, batch, every_path)
         total += torch.cat(losses).cpu().to(torch.float64) * len(index_B)
         context.spool.progress(number + 1, len(parts))
     mean = total / sum(len(part) for part in parts)
     table = mean.reshape(len(tasks), *[len(tasks)] * net.num_layers)
     save_tensors({"path_losses": table}, context.out_dir / FILE)
+
+
+@torch.no_grad()
+def _of_paths(net: AnchorNet, batch: Examples, every_path: list[Path]) -> list[Tensor]:
+    """Per task the scaled losses of all paths in order on one batch."""
+    losses: list[list[Tensor]] = [[] for _ in net.tasks]
+    wanted = [every_path] * len(net.tasks)
+    for turn in in_turns(wanted, networks_at_once(batch.images, len(batch)) * len(net.tasks)):
+        predictions = path_forward(net, batch.images, turn, Conditions("batch"))
+        for number, (task, prediction) in enumerate(zip(net.tasks, predictions, strict=True)):
+            if turn[number]:
+                loss_P = grouped_task_loss(task, prediction, batch.targets[task.name])
+                losses[number].append(task.loss_weight * loss_P)
+    return [torch.cat(of_task) for of_task in losses]
 
 
 def load_path_losses(context: RunContext) -> Tensor:

@@ -1,5 +1,6 @@
 """How each method turns preferences into networks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +16,9 @@ from dymu.networks.costs import NodeCosts, node_costs
 from dymu.networks.phn_hypernet import PHNHypernet, named_weights
 from dymu.networks.tree import separate_streams, shared_stream
 from dymu.networks.weight_hypernet import WeightHypernet
-from dymu.stages.measure import Bench, Measurement, measure
+from dymu.spec.task import Task
+from dymu.stages.constant import constant_predictions
+from dymu.stages.measure import Bench, Measurement, measure, measure_once
 
 Floats = NDArray[np.float64]
 
@@ -123,6 +126,34 @@ class SingleTaskPredictor(_Static):
     def anchor_parameters(self) -> float:
         """All nets."""
         return float(self.net.num_parameters())
+
+    def control_parameters(self) -> float:
+        """None."""
+        return 0.0
+
+
+class ConstantPredictor(_Static):
+    """The same answer for every image and every preference."""
+
+    def __init__(self, answers: Sequence[Tensor], tasks: Sequence[Task]) -> None:
+        self.answers, self.tasks = answers, tasks
+
+    def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:  # noqa: ARG002
+        """Measured once, the same for all."""
+        once = measure_once(lambda images: constant_predictions(self.answers, self.tasks, images), bench)
+        size_S = len(preferences_SN)
+        return Measurement(
+            once.losses_SN.expand(size_S, -1), {name: v.expand(size_S) for name, v in once.metrics.items()}
+        )
+
+    def cost(self, preferences_SN: Floats, resource: float) -> Cost:  # noqa: ARG002
+        """The answers, and nothing to compute."""
+        size_S = len(preferences_SN)
+        return Cost(np.full(size_S, self.anchor_parameters()), np.zeros(size_S))
+
+    def anchor_parameters(self) -> float:
+        """The numbers of all answers."""
+        return float(sum(answer.numel() for answer in self.answers))
 
     def control_parameters(self) -> float:
         """None."""

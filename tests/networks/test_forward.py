@@ -11,7 +11,14 @@ from torch import Tensor
 
 from dymu.metrics.cost import reachable
 from dymu.networks.anchor_net import AnchorNet
-from dymu.networks.forward import Adaptation, Conditions, path_forward, soft_forward, tree_forward
+from dymu.networks.forward import (
+    Adaptation,
+    Conditions,
+    in_turns,
+    path_forward,
+    soft_forward,
+    tree_forward,
+)
 from dymu.networks.norm import Moments, NormCall, NormMode
 from dymu.networks.tree import paths, separate_streams, shared_stream
 from dymu.spec.task import Task
@@ -488,3 +495,18 @@ def test_with_images_of_their_own_each_preference_keeps_its_adaptation(
         mine = Adaptation(adaptation.scale_PD[p : p + 1], adaptation.shift_PD[p : p + 1])
         alone = tree_forward(net, own_images, trees[p : p + 1], Conditions("batch", mine))
         assert_equal_predictions([prediction[:, p : p + 1] for prediction in together], alone)
+
+
+def test_turns_hold_every_path_once_and_no_more_than_asked() -> None:
+    wanted = [[(0, 1), (2, 0), (0, 0)], [], [(0, 1), (1, 1)]]
+    turns = list(in_turns(wanted, 2))
+    assert turns == [[[(0, 0), (0, 1)], [], []], [[], [], [(0, 1), (1, 1)]], [[(2, 0)], [], []]]
+    assert list(in_turns(wanted, 9)) == [[[(0, 0), (0, 1), (2, 0)], [], [(0, 1), (1, 1)]]]
+
+
+def test_a_task_without_paths_has_no_predictions(make_net: MakeNet, images: Tensor) -> None:
+    net = make_net(skip_layer=1)
+    found = path_forward(net, images, [[(0, 0, 1)], [], [(2, 1, 1)]], Conditions("batch"))
+    assert found[1].shape == (len(images), 0)
+    whole = path_forward(net, images, [[(0, 0, 1)], [(0, 0, 1)], [(2, 1, 1)]], Conditions("batch"))
+    assert_equal_predictions([found[0], found[2]], [whole[0], whole[2]])

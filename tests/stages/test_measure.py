@@ -176,6 +176,36 @@ def test_how_many_adapted_networks_run_side_by_side_does_not_matter(
         torch.testing.assert_close(values, parts.metrics[name], rtol=1e-4, atol=0.02)
 
 
+@pytest.mark.parametrize("statistics", STATISTICS)
+@pytest.mark.parametrize("paths_at_once", [1, 2])
+def test_how_many_paths_run_at_once_does_not_matter(
+    net: AnchorNet,
+    trees: Tensor,
+    bench: Callable[..., Bench],
+    statistics: Statistics,
+    monkeypatch: pytest.MonkeyPatch,
+    paths_at_once: int,
+) -> None:
+    given = bench(statistics=statistics)
+    whole = measure(net, trees, None, given)
+    monkeypatch.setattr("dymu.stages.measure.MOST_PIXELS", paths_at_once * 20 * 14 * 14)
+    parts = measure(net, trees, None, given)
+    torch.testing.assert_close(whole.losses_SN, parts.losses_SN, rtol=1e-5, atol=1e-6)
+    for name, values in whole.metrics.items():
+        torch.testing.assert_close(values, parts.metrics[name], rtol=1e-4, atol=0.02)
+
+
+def test_shuffled_batches_are_one_permutation_of_the_listed_ones(bench: Callable[..., Bench]) -> None:
+    given = bench()
+    shuffled = replace(given, protocol=changed(given.protocol, {"order": "shuffled"}))
+    order = torch.cat(shuffled.batches())
+    assert sorted(order.tolist()) == list(range(32))
+    assert order.tolist() != list(range(32))
+    assert torch.equal(order, torch.cat(shuffled.batches()))
+    other = replace(shuffled, protocol=changed(shuffled.protocol, {"preference_seed": 1}))
+    assert not torch.equal(order, torch.cat(other.batches()))
+
+
 @pytest.mark.parametrize(
     ("most_pixels", "expected"), [(2**23, 20), (20 * 14 * 14 * 5, 5), (20 * 14 * 14 * 2 - 1, 1), (1, 1)]
 )

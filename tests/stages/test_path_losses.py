@@ -114,6 +114,21 @@ def test_the_table_holds_the_losses_of_trees(
         assert found == pytest.approx(mean_losses[p].tolist(), rel=1e-5)
 
 
+def test_how_many_paths_run_at_once_does_not_matter(
+    steps: Mapping[str, Step],
+    table: Tensor,
+    context_of: MakeContext,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr("dymu.stages.measure.MOST_PIXELS", 5 * 5 * 14 * 14)
+    step = steps["path_losses"]
+    context = context_of(step, tmp_path)
+    step.run(step, context)
+    found = load_tensor(context.out_dir / FILE, "path_losses")
+    torch.testing.assert_close(found, table, rtol=1e-5, atol=1e-5)
+
+
 def test_it_runs_the_same_twice(
     steps: Mapping[str, Step], table: Tensor, context_of: MakeContext, tmp_path: Path
 ) -> None:

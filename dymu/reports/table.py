@@ -20,6 +20,7 @@ class Cell:
         paper: What the paper prints, empty if nothing.
         mark: Whether this is the best or second best of its column.
         estimate: The numbers behind ``text`` and ``spread``.
+        addresses: Of the records behind the numbers, by seed.
     """
 
     text: str = ""
@@ -28,6 +29,7 @@ class Cell:
     paper: str = ""
     mark: Mark = ""
     estimate: Estimate | None = None
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

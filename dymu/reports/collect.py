@@ -20,9 +20,11 @@ EVALUATE = "evaluate"
 
 _PROTOCOL_TYPE = "dymu.spec.evaluation.EvaluationConfig"
 # What compares methods, not ablations of one.
-_COMPARE_METHODS = {"table": (1, 2, 3, 4), "figure": (6,)}
-# Figures that the paper draws of the arms of its Table 6.
-_OF_TABLE_6 = (5, 7, 9, 10, 11, 12)
+_COMPARE_METHODS = {"table": (1, 2, 3, 4), "figure": (6, 13, 14)}
+# Figures that the paper draws of the arms of its Table 6, or of a single study.
+_OF_TABLE_6 = (5, 7, 9, 10, 11, 12, 15, 16, 17, 18, 19)
+# Trade-offs beside other methods, which the question with the static nets holds too.
+_OF_FIGURE_6 = (13, 14)
 _TARGETS = {
     ("table", 1): "studies.digits",
     ("table", 2): "studies.digits",
@@ -32,6 +34,7 @@ _TARGETS = {
     ("table", 8): "ablations.preference_sampling",
     ("figure", 6): "ablations.baselines",
     ("figure", 8): "ablations.active_threshold",
+    **{("figure", number): "ablations.baselines" for number in _OF_FIGURE_6},
     **{("figure", number): "ablations.branching_regularizer" for number in _OF_TABLE_6},
 }
 
@@ -244,7 +247,9 @@ def _by_number(pool: Sequence[Manifest], number: int, kind: Kind) -> list[Manife
     source = f"{kind.capitalize()} {number}"
     wanted = [_sourced(pool, source)]
     if kind == "figure":  # a figure may be about one row of a question
-        wanted.append([manifest for manifest in pool if any(_from(source, a.source) for a in manifest.arms)])
+        wanted.append(_with_arm(pool, source))
+    if kind == "figure" and number in _OF_FIGURE_6:
+        wanted.append(_with_arm(pool, "Figure 6"))
     if kind == "figure" and number in _OF_TABLE_6:
         wanted.append(_sourced(pool, "Table 6"))
         wanted.append([manifest for manifest in pool if manifest.name == manifest.study])
@@ -254,6 +259,10 @@ def _by_number(pool: Sequence[Manifest], number: int, kind: Kind) -> list[Manife
 
 def _sourced(pool: Sequence[Manifest], source: str) -> list[Manifest]:
     return [manifest for manifest in pool if _from(source, manifest.source)]
+
+
+def _with_arm(pool: Sequence[Manifest], source: str) -> list[Manifest]:
+    return [manifest for manifest in pool if any(_from(source, arm.source) for arm in manifest.arms)]
 
 
 def _from(source: str, text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from dymu.reports.grid_figure import grid_figure
 from dymu.reports.grid_table import grid_table
 from dymu.reports.preference_loss import preference_loss
 from dymu.reports.resource_map import resource_map
-from dymu.reports.style import paper_style, save
+from dymu.reports.style import paper_style, save, svg_text
 from dymu.reports.table import Table
 
 NAMES = ("resource_map", "static_grid", "preference_loss", "cost_distribution", "curves")
 DRAWN = "figures.json"
+_FROM_STORE = ("curves", "static_grid")
 ALIASES = {
     "training": "curves",
     "5": "resource_map",
@@ -83,6 +85,25 @@ def numbers(name: str | int, results: Results, store: Store, *, provenance: bool
     return grid_table(compare_with_grid(results, store), provenance=provenance)
 
 
+def figures_of(results: Results, store: Store | None = None) -> Mapping[str, str]:
+    """All figures that can be drawn from what there is, for a page.
+
+    Args:
+        results: What to draw.
+        store: Where training curves and times are read; figures that need them are left out without it.
+
+    Returns:
+        Name to an ``svg`` element whose ids begin with the name, so that many fit one page.
+    """
+    names = [name for name in for_run(results) if store is not None or name not in _FROM_STORE]
+    with paper_style():
+        return {
+            f"{name}{part}": svg_text(figure, f"{name}{part}")
+            for name in names
+            for part, figure in _figures(name, results, store).items()
+        }
+
+
 def for_run(results: Results) -> tuple[str, ...]:
     """The figures that can be drawn from what there is."""
     names = []
@@ -96,11 +117,12 @@ def for_run(results: Results) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _figures(name: str, results: Results, store: Store) -> dict[str, Figure]:
+def _figures(name: str, results: Results, store: Store | None) -> dict[str, Figure]:
     """Figures by what their file names have in addition."""
-    if name == "curves":
+    assert store is not None or name not in _FROM_STORE, f"{name} reads the store"
+    if name == "curves" and store is not None:
         return {f"-{stage}": figure for stage, figure in curves(results, store).items()}
-    if name == "static_grid":
+    if name == "static_grid" and store is not None:
         return {"": grid_figure(compare_with_grid(results, store))}
     made = {
         "resource_map": resource_map,

@@ -1,5 +1,7 @@
 """How figures look: sizes of a two-column paper, colours that colour-blind readers can tell apart."""
 
+import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1)))
 RESOURCE_MARKERS = ("o", "^", "s", "D", "v")
 MAP_COLOURS = "viridis"
+
+_STYLE_SHEET = re.compile(r"\s*<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
 
 _SETTINGS: Any = {
     "font.size": 7.5,
@@ -80,3 +84,24 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     for path, metadata in zip(paths, undated, strict=True):
         figure.savefig(path, metadata=dict(metadata))
     return paths
+
+
+def svg_text(figure: Figure, name: str) -> str:
+    """A figure as an ``svg`` element for an HTML page.
+
+    Args:
+        figure: The figure.
+        name: What its ids begin with; two figures of one page need two names.
+
+    Returns:
+        The element alone, without XML declaration and metadata.
+    """
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    _, tag, rest = stream.getvalue().partition("<svg")
+    # A style sheet within a page would hold for the whole page; what it says is inherited anyway.
+    text, sheets = _STYLE_SHEET.subn("", tag + rest.rstrip())
+    assert sheets == 1, f"{name}: expected one style sheet, found {sheets}"
+    text = text.replace(tag, f'{tag} style="stroke-linejoin: round; stroke-linecap: butt"', 1)
+    text = re.sub(r"\bid=\"", f'id="{name}-', text)
+    return re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", text)

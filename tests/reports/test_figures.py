@@ -7,7 +7,7 @@ from matplotlib.image import imread
 
 from dymu.errors import ReportError
 from dymu.reports.collect import results_of
-from dymu.reports.figures import draw, for_run, numbers
+from dymu.reports.figures import draw, figures_of, for_run, numbers
 from dymu.reports.style import save
 from dymu.tracking.spool import Spool
 
@@ -124,3 +124,14 @@ def test_a_run_without_results_gets_none(study: Any) -> None:
     study.without = tuple((arm, seed) for arm in study.arms for seed in study.seeds)
     study.publish()
     assert for_run(results_of(study.store, study.manifest)) == ()
+
+
+def test_a_page_gets_all_figures_that_can_be_drawn(study: Any) -> None:
+    study.arms = {"baseline": study.arms["baseline"]}
+    study.publish()
+    study.publish_curves(steps=4)
+    results = results_of(study.store, study.manifest)
+    assert {"curves-anchor", "curves-edge"} == set(figures_of(results, study.store)) - set(
+        figures_of(results)
+    )
+    assert all(text.startswith("<svg") for text in figures_of(results).values())

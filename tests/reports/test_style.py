@@ -1,11 +1,12 @@
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
-from dymu.reports.style import COLOURS, line_of, paper_style, save, shortened
+from dymu.reports.style import COLOURS, line_of, paper_style, save, shortened, svg_text
 
 
 def some_figure(text: str) -> Figure:
@@ -45,3 +46,23 @@ def test_lines_of_many_arms_all_differ() -> None:
 def test_long_labels_end_with_an_ellipsis() -> None:
     assert shortened("no layer\nweighting", 40) == "no layer weighting"
     assert shortened("abcdefgh", 5) == "abcd…"
+
+
+def test_a_figure_of_a_page_keeps_its_ids_and_style_to_itself() -> None:
+    with paper_style():
+        text = svg_text(some_figure("title"), "first")
+    assert text.startswith("<svg")
+    assert text.endswith("</svg>")
+    assert "<style" not in text
+    root = ElementTree.fromstring(text)
+    ids = {element.get("id") for element in root.iter() if element.get("id")}
+    assert ids
+    assert all(name.startswith("first-") for name in ids if name)
+    links = set(re.findall(r"(?:href=\"|url\()#([^\")]*)", text))
+    assert links
+    assert links <= ids
+
+
+def test_the_text_of_a_figure_of_a_page_is_escaped() -> None:
+    with paper_style(), mpl.rc_context({"svg.fonttype": "none"}):
+        assert "&lt;script&gt;" in svg_text(some_figure("<script>"), "f")

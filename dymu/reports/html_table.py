@@ -1,9 +1,9 @@
 """Writes a table as HTML: a fragment for pages that have a style, and a page of its own.
 
 Everything that a page may want to sort or show by itself stands in data attributes. A column has
-``data-sort`` (``text`` or ``number``) and ``data-better`` (``higher`` or ``lower``). A cell has ``data-value``
-with all digits (absent where nothing was measured), ``data-half-width``, ``data-n``, ``data-paper``,
-``data-mark`` and ``data-addresses`` (separated by spaces).
+``data-sort`` (``text`` or ``number``) and ``data-better`` (``higher`` or ``lower``). A cell has
+``data-value`` with all digits (absent where nothing was measured), ``data-half-width``, ``data-n``,
+``data-paper``, ``data-mark`` and ``data-addresses`` (separated by spaces).
 """
 
 from collections.abc import Iterator

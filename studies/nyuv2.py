@@ -84,7 +84,7 @@ _SMALL_METHOD = Controllable(
     anchor=_SMALL_ANCHOR,
     affinity=AffinityConfig(num_instances=100),
     edge=_SMALL_EDGE,
-    path_losses=PathLossConfig(num_images=48, batch_size=16),
+    path_losses=PathLossConfig(num_images=16, batch_size=16),
     weight=_SMALL_WEIGHT,
 )
 _SMALL_EVALUATION = EvaluationConfig(reference_point=(4.0, 4.0, 4.0), batch_size=20, order="shuffled")

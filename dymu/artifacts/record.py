@@ -6,16 +6,19 @@ interrupted. ``provenance.json`` beside it says how it came about: times, machin
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dymu.errors import StoreError
 
 RECORD = "record.json"
 PROVENANCE = "provenance.json"
 RECORD_FORMAT = 1
+# Points are nearly all bytes of a record, and tables do not need them. In what :meth:`Record.write` makes, a
+# line that begins with one space belongs to the outermost object: no string of JSON holds a line break.
+_POINTS, _POINTS_END = b'\n "points": [\n', b"\n ],\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,8 @@ class Record:
         anchor_parameters: Parameters of the whole anchor net (or of N single nets).
         data_digest: Content digest of the dataset.
         config: Canonical form of the step's whole closure, by address.
+
+    A record that was read parses its points when they are first asked for.
     """
 
     address: str
@@ -97,6 +102,15 @@ class Record:
     anchor_parameters: float
     data_digest: str
     config: Mapping[str, Any]
+
+    if not TYPE_CHECKING:  # a checker that knew of it would accept every name
+
+        def __getattr__(self, name: str) -> Any:
+            """Points that were not read yet; Python asks here for what it does not find."""
+            if name != "points" or "_read_points" not in self.__dict__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", obj=self)
+            self.__dict__["points"] = self.__dict__["_read_points"]()
+            return self.__dict__["points"]
 
     def write(self, folder: Path) -> None:
         """Write ``record.json`` below ``folder``."""
@@ -112,30 +126,68 @@ def read_record(folder: Path) -> Record:
         StoreError: If the record was written by a newer dymu or is not a record.
     """
     path = folder / RECORD
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"{path} is not a readable record: {error}. Run `dymu cache verify`.") from error
-    return loads_record(content, where=str(path))
+
+    def content() -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise _unreadable(str(path), error) from error
+
+    # Thousands of records are read for one table: the points are read again rather than kept.
+    return _loads(content(), where=str(path), again=content)
 
 
 def loads_record(content: bytes, *, where: str) -> Record:
     """Parse a record.
 
     Raises:
-        StoreError: If the record was written by a newer dymu or is not a record.
+        StoreError: If the record was written by a newer dymu or is not a record; also, when they are first
+            asked for, if its points are none.
     """
+    return _loads(content, where=where, again=lambda: content)
+
+
+def _loads(content: bytes, *, where: str, again: Callable[[], bytes]) -> Record:
+    place = _place_of_points(content)
+    rest = content if place is None else b"%b[]%b" % (content[: place[0]], content[place[1] :])
     try:
-        form = json.loads(content)
+        form = json.loads(rest)
         written = form.pop("format")
         if written == RECORD_FORMAT:
-            return _record(form)
+            record = _record(form)
+            if place is not None:
+                del record.__dict__["points"]
+                record.__dict__["_read_points"] = lambda: _points(again(), where=where)
+            return record
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{where} is not a readable record: {error}. Run `dymu cache verify`.") from error
+        raise _unreadable(where, error) from error
     raise StoreError(
         f"{where} has record format {written}; this dymu reads format {RECORD_FORMAT}. "
         "Install the dymu that wrote it."
     )
+
+
+def _place_of_points(content: bytes) -> tuple[int, int] | None:
+    """Where the list of points begins and ends; ``None`` if it is not laid out as by :meth:`Record.write`."""
+    start = content.find(_POINTS)
+    end = content.find(_POINTS_END, start)
+    if start < 0 or end < 0:
+        return None
+    return start + _POINTS.index(b"["), end + _POINTS_END.index(b"]") + 1
+
+
+def _points(content: bytes, *, where: str) -> tuple[Point, ...]:
+    place = _place_of_points(content)
+    try:
+        if place is None:
+            raise ValueError("its points are gone")
+        return tuple(Point(**point) for point in json.loads(content[slice(*place)]))
+    except (ValueError, TypeError) as error:
+        raise _unreadable(where, error) from error
+
+
+def _unreadable(where: str, error: Exception) -> StoreError:
+    return StoreError(f"{where} is not a readable record: {error}. Run `dymu cache verify`.")
 
 
 def _record(form: dict[str, Any]) -> Record:

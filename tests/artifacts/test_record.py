@@ -1,9 +1,11 @@
+import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dymu.artifacts.record import RECORD, Point, Record, Value, read_record
+from dymu.artifacts.record import RECORD, Point, Record, Value, loads_record, read_record
 from dymu.errors import StoreError
 
 
@@ -87,3 +89,53 @@ def test_unknown_field_is_refused(tmp_path: Path) -> None:
 def test_missing_record_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=f"{tmp_path}/{RECORD} is not a readable record"):
         read_record(tmp_path)
+
+
+def test_points_are_parsed_when_they_are_asked_for(tmp_path: Path) -> None:
+    record().write(tmp_path)
+    found = read_record(tmp_path)
+    assert "points" not in vars(found)
+    assert found.points == record().points
+    assert found.points is found.points
+
+
+@pytest.mark.parametrize("indent", [None, 0, 1, 2])
+def test_the_layout_of_the_file_does_not_matter(tmp_path: Path, indent: int | None) -> None:
+    record().write(tmp_path)
+    form = json.loads((tmp_path / RECORD).read_text())
+    turned = dict(reversed(form.items()))
+    assert loads_record(json.dumps(turned, indent=indent).encode(), where="x") == record()
+
+
+@pytest.mark.parametrize("text", ['\n "points": [\n', "\n ],\n"])
+def test_text_that_looks_like_points_is_text(tmp_path: Path, text: str) -> None:
+    odd = replace(record(), method=text, config={text: {"points": [1, 2], "z": [{"points": [[]]}]}})
+    odd.write(tmp_path)
+    assert read_record(tmp_path) == odd
+
+
+def test_a_record_without_points_is_read(tmp_path: Path) -> None:
+    replace(record(), points=()).write(tmp_path)
+    assert read_record(tmp_path).points == ()
+
+
+def test_a_record_that_was_read_can_be_changed_copied_and_written(tmp_path: Path) -> None:
+    record().write(tmp_path)
+    before = (tmp_path / RECORD).read_bytes()
+    assert replace(read_record(tmp_path), seed=4) == replace(record(), seed=4)
+    assert copy.deepcopy(read_record(tmp_path)) == record()
+    read_record(tmp_path).write(tmp_path)
+    assert (tmp_path / RECORD).read_bytes() == before
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"0.95", b"0.9.5"), (b'"preferences"', b'"preference_"')])
+def test_damaged_points_are_refused_when_they_are_asked_for(tmp_path: Path, old: bytes, new: bytes) -> None:
+    record().write(tmp_path)
+    found = loads_record((tmp_path / RECORD).read_bytes().replace(old, new), where="x/record.json")
+    with pytest.raises(StoreError, match=r"x/record\.json is not a readable record.*dymu cache verify"):
+        found.points  # noqa: B018
+
+
+def test_a_record_has_no_other_names(tmp_path: Path) -> None:
+    record().write(tmp_path)
+    assert not hasattr(read_record(tmp_path), "point")

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import subprocess
 import sys
 import time
@@ -10,17 +11,7 @@ import pytest
 from dymu.artifacts.record import Record
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
-from dymu.reports.collect import Kind, Missing, Results, find_results, protocol_of, results_of
-
-
-def find(
-    store: Store,
-    number: int | None = None,
-    kind: Kind = "table",
-    study: str | None = None,
-    question: str | None = None,
-) -> str:
-    return find_results(store, number=number, kind=kind, study=study, question=question).manifest.name
+from dymu.reports.collect import Missing, Results, find_results, results_of
 
 
 def test_all_records_of_a_manifest_are_found(results: Results) -> None:
@@ -47,98 +38,6 @@ def test_an_arm_that_was_not_run_is_missing_at_every_seed(study: Any) -> None:
     arms[1] = dataclasses.replace(arms[1], steps={})
     found = results_of(study.store, dataclasses.replace(study.manifest, arms=tuple(arms)))
     assert [(entry.seed, entry.address) for entry in found.missing] == [(0, ""), (1, ""), (2, "")]
-
-
-def test_a_table_is_found_by_its_number(study: Any) -> None:
-    study.publish()
-    study.question, study.source = "preference_sampling", "Table 61"
-    study.publish()
-    assert find(study.store, 6) == "digits-ours.branching_regularizer"
-
-
-@pytest.mark.parametrize("number", [5, 7, 9, 12])
-def test_figures_of_the_arms_of_table_6_are_found(study: Any, number: int) -> None:
-    study.publish()
-    assert find(study.store, number, "figure") == "digits-ours.branching_regularizer"
-
-
-@pytest.mark.parametrize("text", ["studies.digits:ours", "mine.digits:ours", "digits-ours"])
-def test_a_study_is_found_by_what_the_user_types(study: Any, text: str) -> None:
-    study.publish()
-    study.name = "scenes-ours"
-    study.publish()
-    assert find(study.store, 6, study=text) == "digits-ours.branching_regularizer"
-
-
-def test_underscores_of_a_study_are_hyphens_in_its_name(study: Any) -> None:
-    study.name, study.question = "digits-single-task", ""
-    study.publish()
-    assert find(study.store, study="studies.digits:single_task") == "digits-single-task"
-
-
-@pytest.mark.parametrize("text", ["ablations.branching_regularizer", "branching_regularizer"])
-def test_a_question_is_found_by_what_the_user_types(study: Any, text: str) -> None:
-    study.publish()
-    study.question = "active_threshold"
-    study.publish()
-    assert find(study.store, question=text) == "digits-ours.branching_regularizer"
-
-
-def test_several_candidates_are_listed(study: Any) -> None:
-    study.publish()
-    study.name = "scenes-ours"
-    study.publish()
-    with pytest.raises(ReportError, match=r"digits-ours\.branch.*, scenes-ours\.branch.*--study STUDY"):
-        find(study.store, 6)
-
-
-def test_an_empty_store_says_what_to_run(store: Store) -> None:
-    with pytest.raises(ReportError, match=r"it is empty.*`dymu run ablations.branching_regularizer`"):
-        find(store, 6)
-
-
-def test_a_question_that_was_not_asked_says_what_there_is_and_what_to_run(study: Any) -> None:
-    study.publish()
-    there = r"table 8, study studies.digits:ours: there is digits-ours.branching_regularizer \(Table 6\)"
-    command = "`dymu run ablations.preference_sampling --study studies.digits:ours`"
-    with pytest.raises(ReportError, match=f"no results for {there}. Make them: {command}"):
-        find(study.store, 8, study="studies.digits:ours")
-
-
-def test_studies_of_one_module_stand_in_one_table(study: Any) -> None:
-    study.question = ""
-    for name in ("digits-ours", "digits-phn-bn"):
-        study.name = name
-        study.arms = {"baseline": study.arms["baseline"]}
-        study.publish()
-    found = find_results(study.store, number=None, kind="table", study="studies.digits", question=None)
-    assert [arm.name for arm in found.arms] == ["digits-ours", "digits-phn-bn"]
-    assert len(found.records) == 6
-    assert find(study.store, 2) == "digits"
-
-
-def test_figure_6_is_found_by_the_row_that_is_from_it(grid_study: Any) -> None:
-    grid_study.publish()
-    grid_study.question, grid_study.arms = "adaptation", {"baseline": grid_study.arms["baseline"]}
-    grid_study.publish()
-    assert find(grid_study.store, 6, "figure") == "digits-ours.baselines"
-
-
-def test_figure_6_is_found_among_the_studies_of_a_module(grid_study: Any) -> None:
-    arms = dict(grid_study.arms)
-    arms["static-grid"].source = ""
-    grid_study.question, grid_study.source = "", ""
-    for name, arm in (("digits-ours", "baseline"), ("digits-static-grid", "static-grid")):
-        grid_study.name, grid_study.arms = name, {"baseline": arms[arm]}
-        grid_study.publish()
-    assert find(grid_study.store, 6, "figure", study="studies.digits") == "digits"
-    assert find(grid_study.store, 6, "figure") == "digits"
-
-
-def test_without_a_static_grid_figure_6_says_what_to_run(study: Any) -> None:
-    study.publish()
-    with pytest.raises(ReportError, match=r"no results for figure 6: .*`dymu run ablations.baselines`"):
-        find(study.store, 6, "figure")
 
 
 def spoiled(**changes: Any) -> Callable[[str, int, Record], Record]:
@@ -175,11 +74,6 @@ def test_another_protocol_does_not_share_a_table_unless_the_arm_declares_it(
         results_of(study.store, study.manifest)
 
 
-def test_the_protocol_is_found_in_the_config_of_a_record(results: Results) -> None:
-    record = results.records["baseline", 0]
-    assert protocol_of(record)["num_preferences"] == 20
-
-
 def test_ad_hoc_results_are_refused(study: Any) -> None:
     for arm in study.arms.values():
         arm.ad_hoc = {"method.edge.active_threshold": 0.3}
@@ -187,7 +81,7 @@ def test_ad_hoc_results_are_refused(study: Any) -> None:
     with pytest.raises(ReportError, match=r"method\.edge\.active_threshold=0\.3.*never put in a table"):
         results_of(study.store, study.manifest)
     with pytest.raises(ReportError, match="no results"):
-        find(study.store, 6)
+        find_results(study.store, number=6, kind="table", study=None, question=None)
 
 
 def test_one_ad_hoc_arm_is_left_out(study: Any) -> None:
@@ -201,7 +95,46 @@ def test_one_ad_hoc_arm_is_left_out(study: Any) -> None:
 def test_reading_needs_no_permission_to_write(study: Any) -> None:
     study.publish()
     store = Store(study.store.root, read_only=True)
-    assert find(store, 6) == "digits-ours.branching_regularizer"
+    found = find_results(store, number=6, kind="table", study=None, question=None)
+    assert found.manifest.name == "digits-ours.branching_regularizer"
+
+
+def test_what_differs_is_listed_where_that_is_allowed(study: Any) -> None:
+    study.publish(spoiled(data_digest="other"))
+    (mixture,) = results_of(study.store, study.manifest, allow_mixed=True).mixed
+    assert [value for value, _ in mixture.sides] == ["digest of the data", "other"]
+    assert mixture.sides[1][1] == (("no-affinity", 1),)
+
+
+def test_other_tasks_are_refused_whatever_is_allowed(study: Any) -> None:
+    study.publish(spoiled(tasks=("a", "b", "c")))
+    with pytest.raises(ReportError, match="the list of tasks"):
+        results_of(study.store, study.manifest, allow_mixed=True)
+
+
+def test_studies_of_one_module_stand_in_one_table(study: Any) -> None:
+    study.question = ""
+    for name in ("digits-ours", "digits-phn-bn"):
+        study.name = name
+        study.arms = {"baseline": study.arms["baseline"]}
+        study.publish()
+    found = find_results(study.store, number=None, kind="table", study="studies.digits", question=None)
+    assert [arm.name for arm in found.arms] == ["digits-ours", "digits-phn-bn"]
+    assert len(found.records) == 6
+
+
+def test_tables_do_not_ask_for_points(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    study.evaluation["resource_preferences"] = [0.0, 1.0]
+    study.publish()
+    found = results_of(study.store, study.manifest)
+    monkeypatch.setattr(json, "loads", None)
+    assert found.resource_preferences("baseline") == (0.0, 1.0)
+
+
+def test_a_resource_preference_with_many_digits_is_exact(study: Any, other_arm: Callable[..., Any]) -> None:
+    study.arms = {"baseline": other_arm("Ours", resources=(1 / 3, 0.5))}
+    study.publish()
+    assert results_of(study.store, study.manifest).resource_preferences("baseline") == (1 / 3, 0.5)
 
 
 def test_a_hundred_records_are_read_in_no_time(study: Any) -> None:

@@ -22,8 +22,8 @@ class Controller:
     weight: WeightHypernet | None
 
     @torch.no_grad()
-    def parents(self, task_preference_SN: Tensor, resource_preference: float) -> Tensor:
-        """(S, L, N) most likely trees at one resource preference, on the CPU, from one batched call.
+    def parents(self, task_preference_SN: Tensor, resource_preference: float | Tensor) -> Tensor:
+        """(S, L, N) most likely trees at one or at S resource preferences, on the CPU, in one batched call.
 
         Raises:
             SpecError: If a preference does not lie on the simplex or c is outside [0, 1].
@@ -32,7 +32,9 @@ class Controller:
         return most_likely_parents(self.edge(preference_SN, resource_S)).cpu()
 
     @torch.no_grad()
-    def adaptation(self, task_preference_SN: Tensor, resource_preference: float) -> Adaptation | None:
+    def adaptation(
+        self, task_preference_SN: Tensor, resource_preference: float | Tensor
+    ) -> Adaptation | None:
         """Perturbations of normalisation parameters, or ``None`` without a weight hypernet.
 
         Raises:
@@ -68,9 +70,17 @@ class Controller:
         hypernets = [self.edge] if self.weight is None else [self.edge, self.weight]
         return sum(parameter.numel() for hypernet in hypernets for parameter in hypernet.parameters())
 
-    def _checked(self, task_preference_SN: Tensor, resource_preference: float) -> tuple[Tensor, Tensor]:
-        for row in task_preference_SN.tolist():
-            check_preference(row, resource_preference, num_tasks=len(self.net.tasks))
+    def _checked(
+        self, task_preference_SN: Tensor, resource_preference: float | Tensor
+    ) -> tuple[Tensor, Tensor]:
+        size_S = len(task_preference_SN)
+        if isinstance(resource_preference, Tensor):
+            resources = resource_preference.tolist()
+        else:
+            resources = [float(resource_preference)] * size_S
+        for row, resource in zip(task_preference_SN.tolist(), resources, strict=True):
+            check_preference(row, resource, num_tasks=len(self.net.tasks))
         device = next(self.edge.parameters()).device
-        preference_SN = task_preference_SN.to(device, torch.float32)
-        return preference_SN, torch.full((len(preference_SN),), resource_preference, device=device)
+        return task_preference_SN.to(device, torch.float32), torch.tensor(
+            resources, dtype=torch.float32, device=device
+        )

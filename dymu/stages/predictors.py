@@ -1,7 +1,6 @@
 """How each method turns preferences into networks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -9,26 +8,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dymu.metrics.cost import reachable, tree_cost
+from dymu.metrics.cost import reachable
 from dymu.networks.anchor_net import AnchorNet
 from dymu.networks.controller import Controller
-from dymu.networks.costs import NodeCosts, node_costs
+from dymu.networks.costs import node_costs
 from dymu.networks.phn_hypernet import PHNHypernet, named_weights
 from dymu.networks.tree import separate_streams, shared_stream
 from dymu.networks.weight_hypernet import WeightHypernet
 from dymu.spec.task import Task
 from dymu.stages.constant import constant_predictions
 from dymu.stages.measure import Bench, Measurement, measure, measure_once
+from dymu.stages.tree_cost import Cost, tree_costs
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Active parameters (S,) and multiply-accumulates an image (S,)."""
-
-    parameters_S: Floats
-    macs_S: Floats
 
 
 class Predictor(Protocol):
@@ -73,7 +65,7 @@ class ControllablePredictor:
     def cost(self, preferences_SN: Floats, resource: float) -> Cost:
         """One batched call of the edge hypernet and a table of node costs."""
         used = reachable(self.controller.parents(torch.from_numpy(preferences_SN), resource).numpy())
-        return _tree_costs(used, self.costs)
+        return tree_costs(used, self.costs)
 
     def trees(self, preferences_SN: Floats, resource: float) -> list[list[list[int]]]:
         """The most likely trees."""
@@ -269,7 +261,7 @@ class StaticTreePredictor(_Static):
     def cost(self, preferences_SN: Floats, resource: float) -> Cost:  # noqa: ARG002
         """The nodes of the tree, always."""
         costs, used = node_costs(self.net), reachable(self.parents_LN.unsqueeze(0).numpy())
-        cost = _tree_costs(used, costs)
+        cost = tree_costs(used, costs)
         size_S = len(preferences_SN)
         return Cost(cost.parameters_S.repeat(size_S), cost.macs_S.repeat(size_S))
 
@@ -290,13 +282,6 @@ class StaticTreePredictor(_Static):
     def control_parameters(self) -> float:
         """None."""
         return 0.0
-
-
-def _tree_costs(used_SLN: NDArray[np.bool_], costs: NodeCosts) -> Cost:
-    """Used nodes and all heads; the stem runs once, whatever the tree."""
-    parameters_S = tree_cost(used_SLN, node_cost_LN=costs.parameters_LS, head_cost_N=costs.head_parameters_N)
-    macs_S = tree_cost(used_SLN, node_cost_LN=costs.macs_LS, head_cost_N=costs.head_macs_N)
-    return Cost(costs.stem_parameters + parameters_S, costs.stem_macs + macs_S)
 
 
 def _whole_net(net: AnchorNet, count: int) -> Cost:

@@ -1,0 +1,3 @@
+from dymu.product.loading import load as load
+
+__version__: str

@@ -1,0 +1,1 @@
+"""A trained controller to use: preference in, network out."""

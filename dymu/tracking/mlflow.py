@@ -123,6 +123,10 @@ class Server:
         """Keep a file of the run."""
         self.client.log_artifact(run_id, str(path), folder)
 
+    def tag_experiment(self, experiment_id: str, key: str, value: str) -> None:
+        """Give an experiment a tag, or another value of it."""
+        self.client.set_experiment_tag(experiment_id, key, value)
+
 
 def create_database(path: Path) -> None:
     """An empty SQLite file that MLflow will put its tables into.

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,33 @@ def parent_tags(manifest: Manifest) -> dict[str, str]:
     }
 
 
-def note_with_tables(manifest: Manifest, files: Iterable[Path]) -> dict[str, str]:
-    """The description of the parent run with the tables that are Markdown; nothing if there are none."""
-    tables = [path.read_text(encoding="utf-8") for path in files if path.suffix == ".md"]
-    note = "\n\n".join([parent_tags(manifest)[NOTE_TAG], *tables])
-    return {NOTE_TAG: note} if tables and len(note) <= MAX_TAG else {}
+def note_with_files(manifest: Manifest, files: Iterable[Path], *, run_id: str) -> dict[str, str]:
+    """The description of the parent run with its tables and figures, as far as it may be that long.
+
+    Args:
+        manifest: What the run stands for.
+        files: Files that the run keeps; tables are those in Markdown, figures those in PNG.
+        run_id: The run, from which the page takes the figures.
+
+    Returns:
+        The tag; empty if there is nothing to add.
+    """
+    ordered = sorted(files, key=lambda path: path.name)
+    parts = [path.read_text(encoding="utf-8") for path in ordered if path.suffix == ".md"]
+    # The address is relative, so that it holds wherever the page is served from.
+    parts += [
+        f"![{path.stem}](get-artifact?path={folder_of(path)}/{path.name}&run_uuid={run_id})"
+        for path in ordered
+        if path.suffix == ".png"
+    ]
+    note = parent_tags(manifest)[NOTE_TAG]
+    fitting = [part for part in accumulate([note, *parts], "{}\n\n{}".format) if len(part) <= MAX_TAG]
+    return {NOTE_TAG: fitting[-1]} if len(fitting) > 1 else {}
+
+
+def folder_of(path: Path) -> str:
+    """The folder of the parent run that keeps a file."""
+    return "figures" if path.suffix in (".svg", ".pdf", ".png") else "tables"
 
 
 def arm_tags(manifest: Manifest, arm: ManifestArm, *, role: str, parent_id: str) -> dict[str, str]:

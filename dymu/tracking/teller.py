@@ -11,6 +11,7 @@ from dymu.tracking.cursor import Cursor, RunCursor
 from dymu.tracking.naming import metric_keys, metric_prefix
 from dymu.tracking.news import EVALUATE, Cell, News, cells_of
 from dymu.tracking.parcels import Metric, Parcel, parcels
+from dymu.tracking.saved_view import VIEW_TAG, saved_view, short_name, view_columns
 from dymu.tracking.summary import summarise, summary_keys
 from dymu.tracking.tags import (
     FILE_TAG,
@@ -22,7 +23,8 @@ from dymu.tracking.tags import (
     arm_tags,
     cell_tags,
     cost_values,
-    note_with_tables,
+    folder_of,
+    note_with_files,
     origin_tags,
     parent_tags,
 )
@@ -79,6 +81,9 @@ class Server(Protocol):
     def file(self, run_id: str, path: Path, folder: str) -> None:
         """Keep a file of the run."""
 
+    def tag_experiment(self, experiment_id: str, key: str, value: str) -> None:
+        """Give an experiment a tag, or another value of it."""
+
 
 class Teller:
     """Tells one manifest to a server that answers.
@@ -125,8 +130,8 @@ class Teller:
     def parent(self) -> RunCursor:
         """The run that stands for the whole manifest; created if need be."""
         if self._cursor.parent is None:
-            name = self._manifest.name
-            self._cursor.parent = self._create(name, name, self._parent_tags())
+            name = short_name(self._manifest)
+            self._cursor.parent = self._create(self._manifest.name, name, self._parent_tags())
             for run in self._known.values():  # of a parent that was deleted
                 if run.tags.get(PARENT_TAG, self._cursor.parent.run_id) != self._cursor.parent.run_id:
                     self._log(run.run_id, Parcel(tags={PARENT_TAG: self._cursor.parent.run_id}))
@@ -180,13 +185,12 @@ class Teller:
         self._tell_summaries()
         for path, digest in files.items():
             if self._cursor.artifacts.get(path.name) != digest:
-                folder = "figures" if path.suffix in (".svg", ".pdf", ".png") else "tables"
                 self._fence()
-                self._server.file(self.parent.run_id, path, folder)
+                self._server.file(self.parent.run_id, path, folder_of(path))
                 self._cursor.artifacts[path.name] = digest
         known = self._known[self._manifest.name]
         tags = {f"{FILE_TAG}{name}": digest for name, digest in self._cursor.artifacts.items()}
-        tags |= note_with_tables(self._manifest, files)
+        tags |= note_with_files(self._manifest, files, run_id=self.parent.run_id) | self._save_view()
         self._send(self.parent.run_id, (), params={}, tags=_changed(known.tags, tags))
         known.tags |= tags
         self._set_status(self.parent, _worst(states.values()))
@@ -295,6 +299,25 @@ class Teller:
             tags={},
         )
         self._set_status(run, FINISHED)
+
+    def _save_view(self) -> dict[str, str]:
+        """Save the view of the arms once: what a user makes of it stays.
+
+        Returns:
+            A tag of the parent run that says so; empty if no arm has a result.
+        """
+        if VIEW_TAG in self._known[self._manifest.name].tags:
+            return {}
+        summaries = [
+            summarise(self._store, self._arm(arm), key) for arm, key in self._cursor.summaries.items()
+        ]
+        columns = view_columns({name for summary in summaries for name in summary.values})
+        if not columns:
+            return {}
+        key, value = saved_view(self._manifest, columns, created_ms=self.parent.started_ms)
+        self._fence()
+        self._server.tag_experiment(self._cursor.experiment_id, key, value)
+        return {VIEW_TAG: "saved"}
 
     def _arm(self, name: str) -> ManifestArm:
         return next(arm for arm in self._manifest.arms if arm.name == name)

@@ -96,6 +96,7 @@ class FakeMlflow:
     def clear(self) -> None:
         """Lose everything, as an empty database does."""
         self.experiments: dict[str, str] = {}
+        self.experiment_tags: dict[tuple[str, str], str] = {}
         self.runs: dict[str, Run] = {}
 
     # --- what a test asks ----------------------------------------------------------------------------------
@@ -170,6 +171,9 @@ class FakeMlflow:
                     raise Refusal(400, "RESOURCE_ALREADY_EXISTS", "it exists")
                 self.experiments[form["name"]] = str(len(self.experiments) + 1)
                 return {"experiment_id": self.experiments[form["name"]]}
+            case "experiments/set-experiment-tag":
+                self.experiment_tags[form["experiment_id"], form["key"]] = form["value"]
+                return {}
             case "runs/create":
                 return {"run": self._create(form).form()}
             case "runs/get":

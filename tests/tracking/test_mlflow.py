@@ -80,7 +80,7 @@ def expected(study: Any) -> dict[str, object]:
             "baseline mean": "FINISHED",
             "baseline s0": "FINISHED",
             "late s0": "FAILED",
-            "toy.parts": "FAILED",
+            "parts": "FAILED",
         }
         assert calm.steps("baseline s0", "edge/loss") == [0, 1, 2]
         study.calm_requests = len(calm.requests)
@@ -261,7 +261,7 @@ def test_a_run_whose_creation_was_answered_too_late_is_not_there_twice(
     writer.sync()
     clock[0] += 3
     writer.sync()
-    assert sorted(server.statuses) == ["baseline s0", "toy.parts"]
+    assert sorted(server.statuses) == ["baseline s0", "parts"]
     assert server.runs["f" * 32].status == "KILLED"
     assert server.steps("baseline s0", "edge/loss") == [0, 1]
 
@@ -270,16 +270,16 @@ def test_a_study_can_be_announced_before_it_runs(small: Any, server: FakeMlflow)
     facts = {"dymu.submission": "toy-1"}
     here = StudyWriter(small.store, small.manifest, tracking_uri=server.uri, facts=facts)
     here.announce()
-    assert server.statuses == {"toy.parts": "SCHEDULED"}
+    assert server.statuses == {"parts": "SCHEDULED"}
     there = StudyWriter(small.store, small.manifest, tracking_uri=server.uri, facts={"dymu.job": "01000000"})
     small.spool("baseline", 0).log(0, {"loss": 1.0})
     there.sync()
     assert there.url() == here.url()
-    (parent,) = (run for run in server.active if run.name == "toy.parts")
+    (parent,) = (run for run in server.active if run.name == "parts")
     assert (parent.status, parent.tags["dymu.submission"]) == ("RUNNING", "toy-1")
     assert parent.tags["dymu.job"] == "01000000"
     there.finish({})
-    assert server.statuses == {"baseline s0": "KILLED", "toy.parts": "KILLED"}
+    assert server.statuses == {"baseline s0": "KILLED", "parts": "KILLED"}
 
 
 def test_what_a_dead_driver_left_open_is_closed_by_whoever_stops_the_study(
@@ -290,7 +290,7 @@ def test_what_a_dead_driver_left_open_is_closed_by_whoever_stops_the_study(
     assert set(server.statuses.values()) == {"RUNNING"}
     elsewhere = again(small, tmp_path / "mirror")
     StudyWriter(elsewhere.store, small.manifest, tracking_uri=server.uri).finish({})
-    assert server.statuses == {"baseline s0": "KILLED", "toy.parts": "KILLED"}
+    assert server.statuses == {"baseline s0": "KILLED", "parts": "KILLED"}
 
 
 def test_a_password_reaches_neither_messages_nor_files(

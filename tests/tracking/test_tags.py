@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from dymu.tracking.news import cells_of
-from dymu.tracking.tags import arm_tags, cell_tags, cost_values, note_with_tables, origin_tags, parent_tags
+from dymu.tracking.tags import (
+    arm_tags,
+    cell_tags,
+    cost_values,
+    folder_of,
+    note_with_files,
+    origin_tags,
+    parent_tags,
+)
 
 
 def test_a_run_knows_study_question_arm_seed_and_addresses(
@@ -64,13 +72,19 @@ def test_seconds_add_up_over_stages_and_those_of_a_gpu_count_for_each_worker() -
     assert "seconds/device/evaluate" not in values
 
 
-def test_only_tables_that_fit_become_part_of_the_description(study: Any, tmp_path: Path) -> None:
+def test_tables_and_figures_that_fit_become_part_of_the_description(study: Any, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("map.png", "t.md", "t.csv", "map.svg")]
     (tmp_path / "t.md").write_text("| a |")
-    (tmp_path / "t.csv").write_text("a")
-    files = [tmp_path / "t.md", tmp_path / "t.csv"]
-    assert note_with_tables(study.manifest, files) == {
-        "mlflow.note.content": "Which parts matter?\n\nTable 6\n\n| a |"
-    }
+    note = note_with_files(study.manifest, files, run_id="r1")["mlflow.note.content"]
+    image = "![map](get-artifact?path=figures/map.png&run_uuid=r1)"
+    assert note == f"Which parts matter?\n\nTable 6\n\n| a |\n\n{image}"
+    (tmp_path / "t.md").write_text("x" * (5000 - len("Which parts matter?\n\nTable 6\n\n")))
+    assert image not in note_with_files(study.manifest, files, run_id="r1")["mlflow.note.content"]
     (tmp_path / "t.md").write_text("x" * 5000)
-    assert note_with_tables(study.manifest, files) == {}
-    assert note_with_tables(study.manifest, files[1:]) == {}
+    assert note_with_files(study.manifest, files, run_id="r1") == {}
+    assert note_with_files(study.manifest, files[2:], run_id="r1") == {}
+
+
+def test_files_lie_in_two_folders() -> None:
+    names = ("a.svg", "a.pdf", "a.png", "t.md", "t.tex", "report.html")
+    assert [folder_of(Path(name)) for name in names] == ["figures"] * 3 + ["tables"] * 3

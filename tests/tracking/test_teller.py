@@ -30,6 +30,7 @@ class Memory:
         self.names: dict[str, str] = {}
         self.told: list[tuple[str, str, int]] = []
         self.files: list[str] = []
+        self.experiment_tags: list[tuple[str, str]] = []
         self.requests = 0
 
     def search(self, experiment_id: str, tag: str, value: str) -> list[KnownRun]:  # noqa: ARG002
@@ -68,6 +69,11 @@ class Memory:
         self.requests += 1
         self.files.append(f"{folder}/{path.name}")
 
+    def tag_experiment(self, experiment_id: str, key: str, value: str) -> None:
+        assert experiment_id == "1"
+        self.requests += 1
+        self.experiment_tags.append((key, value))
+
     @property
     def statuses(self) -> dict[str, str]:
         return {self.names[run.run_id]: run.status for run in self.runs.values()}
@@ -102,7 +108,7 @@ def tell(study: Any, server: Memory, cursor: Cursor, **facts: str) -> Teller:
 def test_a_shared_step_appears_in_the_run_of_each_arm(study: Any, server: Memory, cursor: Cursor) -> None:
     study.publish("baseline", 0, "anchor")
     tell(study, server, cursor)
-    assert server.statuses == dict.fromkeys(["toy.parts", "baseline s0", "no-affinity s0"], RUNNING)
+    assert server.statuses == dict.fromkeys(["parts", "baseline s0", "no-affinity s0"], RUNNING)
     assert server.run("no-affinity s0").params["anchor.active_threshold"] == "0.2"
 
 
@@ -153,7 +159,7 @@ def test_closing_gives_every_run_its_end(study: Any, server: Memory, cursor: Cur
     assert server.statuses["baseline s0"] == FINISHED
     assert server.statuses["late s0"] == KILLED
     assert server.statuses["bad s1"] == FAILED
-    assert server.statuses["toy.parts"] == FAILED
+    assert server.statuses["parts"] == FAILED
     assert server.statuses["baseline mean"] == FINISHED
     assert server.run("bad s1").tags["dymu.error"] == "not finite"
 
@@ -161,10 +167,10 @@ def test_closing_gives_every_run_its_end(study: Any, server: Memory, cursor: Cur
 def test_a_study_that_was_announced_and_stopped_is_closed(study: Any, server: Memory, cursor: Cursor) -> None:
     found = teller(study, server, cursor, job="job-7")
     found.schedule()
-    assert server.statuses == {"toy.parts": SCHEDULED}
-    assert server.run("toy.parts").tags["job"] == "job-7"
+    assert server.statuses == {"parts": SCHEDULED}
+    assert server.run("parts").tags["job"] == "job-7"
     found.close({}, {})
-    assert server.statuses == {"toy.parts": KILLED}
+    assert server.statuses == {"parts": KILLED}
 
 
 def test_facts_about_the_last_job_are_told_when_work_begins_again(
@@ -173,8 +179,8 @@ def test_facts_about_the_last_job_are_told_when_work_begins_again(
     teller(study, server, cursor, job="job-7").schedule()
     study.spool("baseline", 0).log(0, {"loss": 1.0})
     tell(study, server, cursor, job="job-8")
-    assert server.run("toy.parts").tags["job"] == "job-8"
-    assert server.statuses["toy.parts"] == RUNNING
+    assert server.run("parts").tags["job"] == "job-8"
+    assert server.statuses["parts"] == RUNNING
 
 
 def test_a_study_of_which_nothing_happened_makes_no_run(study: Any, server: Memory, cursor: Cursor) -> None:
@@ -195,10 +201,10 @@ def test_of_two_runs_with_one_identity_the_older_stays(study: Any, server: Memor
 def test_children_of_a_deleted_parent_get_another(study: Any, server: Memory, cursor: Cursor) -> None:
     study.spool("baseline", 0).log(0, {"loss": 1.0})
     tell(study, server, cursor)
-    server.delete(server.run("toy.parts").run_id)
+    server.delete(server.run("parts").run_id)
     study.spool("baseline", 0).log(1, {"loss": 1.0})
     tell(study, server, cursor)
-    assert server.run("baseline s0").tags["mlflow.parentRunId"] == server.run("toy.parts").run_id
+    assert server.run("baseline s0").tags["mlflow.parentRunId"] == server.run("parts").run_id
 
 
 def test_a_param_that_is_spelled_otherwise_stays_as_it_is(study: Any, server: Memory, cursor: Cursor) -> None:
@@ -267,8 +273,25 @@ def test_the_parent_shows_its_tables_also_while_it_is_told_more(
     table.write_text("| arm | value |")
     tell(study, server, cursor).close({}, {table: "digest"})
     shown = "Which parts matter?\n\nTable 6\n\n| arm | value |"
-    assert server.run("toy.parts").tags["mlflow.note.content"] == shown
+    assert server.run("parts").tags["mlflow.note.content"] == shown
     study.seeds = (0, 1, 2)
     study.publish_all()
     tell(study, server, cursor)
-    assert server.run("toy.parts").tags["mlflow.note.content"] == shown
+    assert server.run("parts").tags["mlflow.note.content"] == shown
+
+
+def test_the_arms_get_a_view_once(study: Any, server: Memory, cursor: Cursor) -> None:
+    study.publish_all()
+    tell(study, server, cursor).close({}, {})
+    ((key, value),) = server.experiment_tags
+    assert "metrics.`hypervolume/c0`" in value
+    study.seeds = (0, 1, 2)
+    study.publish_all()
+    tell(study, server, cursor).close({}, {})
+    assert server.experiment_tags == [(key, value)], "a user may have changed it"
+
+
+def test_without_a_result_there_is_no_view(study: Any, server: Memory, cursor: Cursor) -> None:
+    teller(study, server, cursor).schedule()
+    teller(study, server, cursor).close({}, {})
+    assert server.experiment_tags == []

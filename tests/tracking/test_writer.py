@@ -64,11 +64,11 @@ def test_a_study_becomes_one_parent_with_a_run_per_arm_and_seed(tracked: Any, wr
             "no-affinity mean",
             "no-affinity s0",
             "no-affinity s1",
-            "toy.parts",
+            "parts",
         ],
         "FINISHED",
     )
-    ((parent,),) = rows(tracked, "SELECT run_uuid FROM runs WHERE name = 'toy.parts'")
+    ((parent,),) = rows(tracked, "SELECT run_uuid FROM runs WHERE name = 'parts'")
     children = rows(tracked, "SELECT DISTINCT value FROM tags WHERE key = 'mlflow.parentRunId'")
     assert children == [(parent,)]
     assert f"/#/experiments/1/runs/{parent}" in writer.url()
@@ -141,7 +141,7 @@ def test_curves_grow_while_a_step_runs_and_each_step_is_told_once(tracked: Any, 
     tracked.publish("baseline", 0, "edge")
     writer.sync()
     assert steps(tracked, "baseline s0") == [0, 1, 2]
-    assert list(runs(tracked)) == ["baseline s0", "toy.parts"]
+    assert list(runs(tracked)) == ["baseline s0", "parts"]
 
 
 def test_a_crash_after_a_batch_arrived_doubles_no_step_even_if_the_rerun_differs(
@@ -296,7 +296,7 @@ def test_a_failed_arm_is_failed_an_interrupted_one_killed_and_an_untouched_one_a
         "baseline s1": "KILLED",
         "no-affinity s0": "KILLED",  # its anchor is there
         "no-affinity s1": "FAILED",
-        "toy.parts": "FAILED",
+        "parts": "FAILED",
     }
     assert rows(tracked, "SELECT value FROM tags WHERE key = 'dymu.error'") == [
         ("loss of left is nan at step 3",)
@@ -306,7 +306,7 @@ def test_a_failed_arm_is_failed_an_interrupted_one_killed_and_an_untouched_one_a
 def test_resuming_goes_on_in_the_same_runs(tracked: Any, writer: StudyWriter) -> None:
     tracked.spool("baseline", 0).log(0, {"loss": 1.0, "temperature": 5.0})
     writer.finish({})
-    assert runs(tracked) == {"baseline s0": "KILLED", "toy.parts": "KILLED"}
+    assert runs(tracked) == {"baseline s0": "KILLED", "parts": "KILLED"}
     before = set(rows(tracked, "SELECT run_uuid FROM runs"))
     tracked.publish_all()
     again(tracked).finish({})
@@ -321,7 +321,7 @@ def test_a_run_that_a_dead_process_left_running_is_adopted(tracked: Any, writer:
     writer._lease.release()
     (tracked.store.mlflow_dir / "cursors" / "toy.parts.json").unlink()
     again(tracked).finish({})
-    assert runs(tracked) == {"baseline s0": "KILLED", "toy.parts": "KILLED"}
+    assert runs(tracked) == {"baseline s0": "KILLED", "parts": "KILLED"}
 
 
 def test_a_changed_arm_gets_a_run_of_its_own_and_the_stale_one_is_closed(

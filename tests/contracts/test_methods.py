@@ -1,5 +1,6 @@
 """Every method: a frozen config that wires stages, ends in one evaluation and knows no other method."""
 
+import dataclasses
 import inspect
 from typing import Any
 
@@ -13,7 +14,8 @@ def test_it_is_a_method(method_class: type) -> None:
 
 def test_it_says_what_it_is(method_class: type) -> None:
     assert inspect.getdoc(method_class)
-    assert "Attributes:" in (inspect.getdoc(method_class) or "")
+    has_settings = bool(dataclasses.fields(method_class))
+    assert ("Attributes:" in (inspect.getdoc(method_class) or "")) == has_settings
 
 
 def test_a_study_uses_it(method_class: type, all_studies: dict[str, Any]) -> None:

@@ -134,8 +134,8 @@ class Chromium:
     def click(self, text: str, *, within: str = "button, a, [role]") -> None:
         """Click the innermost visible element that has this text, once there is one."""
         find = (
-            f"[...document.querySelectorAll({json.dumps(within)})].filter("
-            f"e => e.innerText && e.innerText.trim() === {json.dumps(text)} && e.getClientRects().length).at(-1)"
+            f"[...document.querySelectorAll({json.dumps(within)})].filter(e => e.innerText"
+            f" && e.innerText.trim() === {json.dumps(text)} && e.getClientRects().length).at(-1)"
         )
         self.wait(find)
         box = self.run(
@@ -144,6 +144,11 @@ class Chromium:
         )
         for kind in ("mousePressed", "mouseReleased"):
             self._call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+
+    def type(self, where: str, text: str) -> None:
+        """Write into the first field that a selector finds."""
+        self.run(f"document.querySelector({json.dumps(where)}).focus()")
+        self._call("Input.insertText", text=text)
 
     def picture(self, path: Path) -> None:
         """Write what the page shows as a PNG."""

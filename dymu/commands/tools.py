@@ -63,8 +63,8 @@ def _refuse_a_taken_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise TrackingError(
-                f"port {port} of 127.0.0.1 cannot be had: {error.strerror}. If MLflow runs there already, open "
-                f"http://127.0.0.1:{port}; else choose another port with --port {port + 1}."
+                f"port {port} of 127.0.0.1 cannot be had: {error.strerror}. If MLflow runs there already, "
+                f"open http://127.0.0.1:{port}; else choose another port with --port {port + 1}."
             ) from error
 
 

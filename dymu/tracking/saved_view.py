@@ -1,7 +1,7 @@
 """The view of an experiment that compares the arms of a question, as the tracking page saves views.
 
-The page keeps a saved view as a tag of the experiment: a name, and its own state as JSON. Grouped by arm, a row
-is the mean over seeds, and the columns are the numbers that the tables are about.
+The page keeps a saved view as a tag of the experiment: a name, and its own state as JSON. Grouped by arm, a
+row is the mean over seeds, and the columns are the numbers that the tables are about.
 """
 
 import json

@@ -39,7 +39,7 @@ def note_with_files(manifest: Manifest, files: Iterable[Path], *, run_id: str) -
     Returns:
         The tag; empty if there is nothing to add.
     """
-    ordered = sorted(files, key=lambda path: path.name)
+    ordered = list(files)
     parts = [path.read_text(encoding="utf-8") for path in ordered if path.suffix == ".md"]
     # The address is relative, so that it holds wherever the page is served from.
     parts += [
@@ -54,6 +54,8 @@ def note_with_files(manifest: Manifest, files: Iterable[Path], *, run_id: str) -
 
 def folder_of(path: Path) -> str:
     """The folder of the parent run that keeps a file."""
+    if path.suffix == ".html":
+        return "report"
     return "figures" if path.suffix in (".svg", ".pdf", ".png") else "tables"
 
 

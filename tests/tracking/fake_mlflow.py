@@ -160,6 +160,9 @@ class FakeMlflow:
             return {}
         query = {key: values[0] for key, values in parse_qs(urlparse(path).query).items()}
         form = json.loads(body) if body and method != "GET" else query
+        if route.endswith("/experiments/set-experiment-tag"):
+            self.experiment_tags[form["experiment_id"], form["key"]] = form["value"]
+            return {}
         return self._call(route.partition("/api/2.0/mlflow/")[2], form, half=half)
 
     def _call(self, verb: str, form: dict[str, Any], *, half: bool) -> dict[str, Any]:
@@ -171,9 +174,6 @@ class FakeMlflow:
                     raise Refusal(400, "RESOURCE_ALREADY_EXISTS", "it exists")
                 self.experiments[form["name"]] = str(len(self.experiments) + 1)
                 return {"experiment_id": self.experiments[form["name"]]}
-            case "experiments/set-experiment-tag":
-                self.experiment_tags[form["experiment_id"], form["key"]] = form["value"]
-                return {}
             case "runs/create":
                 return {"run": self._create(form).form()}
             case "runs/get":

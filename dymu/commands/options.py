@@ -30,6 +30,14 @@ class Style(StrEnum):
     LATEX = "latex"
 
 
+class FigureFormat(StrEnum):
+    """What a figure is written as."""
+
+    SVG = "svg"
+    PDF = "pdf"
+    PNG = "png"
+
+
 TargetText = Annotated[
     str,
     typer.Argument(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dymu.commands.console import make_console, print_json, reading
-from dymu.commands.options import Json, OutDir, QuestionName, StoreDir, StudyName, Style
+from dymu.commands.options import FigureFormat, Json, OutDir, QuestionName, StoreDir, StudyName, Style
 from dymu.errors import ReportError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def table(
 
 @app.command(
     epilog="Examples:  [bold]dymu figure 5 --study studies.digits:ours[/bold]   "
-    "[bold]dymu figure curves --out figures[/bold]   "
+    "[bold]dymu figure curves --out figures --format pdf[/bold]   "
     "[bold]dymu figure 6 --table --style csv > figure6.csv[/bold]"
 )
 def figure(
@@ -53,7 +53,8 @@ def figure(
         str,
         typer.Argument(
             metavar="FIGURE",
-            help="The number of the paper's figure (5 is the resource map), or curves for training curves.",
+            help="The number of the paper's figure, 5 to 19, or a name: curves for training curves, "
+            "cost_distribution, seeds.",
         ),
     ],
     study: StudyName = None,
@@ -65,6 +66,10 @@ def figure(
     provenance: Annotated[
         bool, typer.Option("--provenance", help="Name the addresses behind the table.")
     ] = False,
+    formats: Annotated[
+        list[FigureFormat] | None,
+        typer.Option("--format", help="Write only this; may be repeated.  [default: all three]"),
+    ] = None,
     out: OutDir = None,
     store: StoreDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
@@ -72,6 +77,7 @@ def figure(
     """Draw a figure of the paper from records; prints the paths of the files."""
     from dymu.reports import collect, figures
 
+    figures.check_name(which)
     opened = reading(store)
     number = int(which) if which.isdecimal() else None
     results = collect.find_results(opened, number=number, kind="figure", study=study, question=question)
@@ -79,7 +85,8 @@ def figure(
         _print(figures.numbers(which, results, opened, provenance=provenance), style, as_json=as_json)
         return
     folder = out or opened.root / "reports" / results.manifest.name
-    for path in figures.draw(which, results, opened, folder):
+    wanted = [each.value for each in formats or FigureFormat]
+    for path in figures.draw(which, results, opened, folder, formats=wanted):
         print(path)
 
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,38 +13,93 @@ from matplotlib.figure import Figure
 from dymu.artifacts.files import write_whole
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
+from dymu.reports.affinity_figure import affinities_of, affinity_figure
 from dymu.reports.collect import Results
 from dymu.reports.cost_distribution import cost_distribution
 from dymu.reports.curves import curves, logged
-from dymu.reports.grid import compare_with_grid, has_grid
+from dymu.reports.grid import compare_with_grid, has_grid, only
 from dymu.reports.grid_figure import grid_figure
 from dymu.reports.grid_table import grid_table
+from dymu.reports.hypervolume_figure import hypervolume_figure
 from dymu.reports.preference_loss import preference_loss
+from dymu.reports.resource_entropy import resource_entropy
 from dymu.reports.resource_map import resource_map
-from dymu.reports.style import paper_style, save, svg_text
+from dymu.reports.seed_spread import seed_spread
+from dymu.reports.style import FORMATS, paper_style, save, svg_text
+from dymu.reports.sweep import has_sweep
+from dymu.reports.sweep_figure import sweep_figure
 from dymu.reports.table import Table
+from dymu.reports.tradeoff import tradeoff_figure
+from dymu.reports.tree_figure import corner_trees, uniform_trees
 
-NAMES = ("resource_map", "static_grid", "preference_loss", "cost_distribution", "curves")
+_TRIANGLE = 3  # tasks
+_OF_RECORDS: Mapping[str, Callable[[Results], Figure]] = {
+    "resource_map": resource_map,
+    "resource_entropy": resource_entropy,
+    "preference_loss": preference_loss,
+    "sweep": sweep_figure,
+    "trade_off": tradeoff_figure,
+    "trees_uniform": uniform_trees,
+    "trees_corners": corner_trees,
+    "hypervolume": hypervolume_figure,
+    "cost_distribution": cost_distribution,
+    "seeds": seed_spread,
+}
+_OF_STORE: Mapping[str, Callable[[Results, Store], Mapping[str, Figure]]] = {
+    "static_grid": lambda results, store: {"": grid_figure(compare_with_grid(results, store))},
+    "affinity": lambda results, store: {
+        "": affinity_figure(affinities_of(results, store), results.manifest.tasks)
+    },
+    "curves": lambda results, store: {f"-{stage}": made for stage, made in curves(results, store).items()},
+}
+NAMES = (*_OF_RECORDS, *_OF_STORE)
 DRAWN = "figures.json"
-_FROM_STORE = ("curves", "static_grid")
 ALIASES = {
     "training": "curves",
     "5": "resource_map",
     "6": "static_grid",
     "7": "preference_loss",
+    "8": "sweep",
     **dict.fromkeys(("9", "10", "11", "12"), "resource_map"),
+    **dict.fromkeys(("13", "14"), "trade_off"),
+    "15": "preference_loss",
+    "16": "trees_uniform",
+    "17": "trees_corners",
+    "18": "affinity",
+    "19": "hypervolume",
 }
+# The paper draws the resource maps of the rows of Table 6 below the first one by one.
+_ROW_OF_FIGURE = {"9": 2, "10": 3, "11": 4, "12": 5}
+_PARTS_OF_TABLE_6 = "ablations.branching_regularizer"
 
 
-def draw(name: str | int, results: Results, store: Store, out_dir: Path) -> list[Path]:
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """What is to be drawn.
+
+    Attributes:
+        name: One of ``NAMES``.
+        results: What it shows, perhaps some arms only.
+        suffix: What file names have behind the name.
+    """
+
+    name: str
+    results: Results
+    suffix: str = ""
+
+
+def draw(
+    name: str | int, results: Results, store: Store, out_dir: Path, *, formats: Sequence[str] = FORMATS
+) -> list[Path]:
     """Draw a figure.
 
     Args:
-        name: One of ``NAMES``, or the paper's number: 5 and 9 to 12 are resource maps, 6 is
-            static_grid, 7 is preference_loss.
+        name: One of ``NAMES``, or the paper's number (``ALIASES``). Figures 9 to 12 show one row of Table 6
+            each, beside the baseline. A resource map of other than three tasks is a resource_entropy.
         results: What to draw.
-        store: Where training curves and times are read.
+        store: Where training curves, times and affinities are read.
         out_dir: Folder for the files; made if need be. Files that are there and show the same are kept.
+        formats: Of ``FORMATS``.
 
     Returns:
         The files.
@@ -51,25 +107,41 @@ def draw(name: str | int, results: Results, store: Store, out_dir: Path) -> list
     Raises:
         ReportError: If there is no such figure, or the results do not have what it shows.
     """
-    chosen = ALIASES.get(str(name), str(name))
-    if chosen not in NAMES:
-        others = ", ".join(f"{other} ({figure})" for other, figure in ALIASES.items())
-        raise ReportError(f"there is no figure {name!r}; there is {', '.join(NAMES)}, and {others}.")
-    key = _key(chosen, results, store)
+    drawing = _drawing(str(name), results)
+    stem = drawing.name + drawing.suffix
+    key = _key(drawing, store)
     known = _known(out_dir)
-    if known.get(chosen, {}).get("key") == key:
-        files = [out_dir / file for file in known[chosen]["files"]]
-        if all(file.exists() for file in files):
-            return files
+    same = known.get(stem, {}).get("key") == key
+    there = [out_dir / file for file in known[stem]["files"]] if same else []
+    if (
+        there
+        and all(path.exists() for path in there)
+        and {f".{f}" for f in formats} <= {p.suffix for p in there}
+    ):
+        return [path for path in there if path.suffix[1:] in formats]
     with paper_style():
         files = [
             path
-            for part, figure in _figures(chosen, results, store).items()
-            for path in save(figure, out_dir, f"{chosen}{part}")
+            for part, figure in _figures(drawing, store).items()
+            for path in save(figure, out_dir, f"{stem}{part}", formats)
         ]
-    known[chosen] = {"key": key, "files": [file.name for file in files]}
+    kept = [path.name for path in there if path not in files and path.exists()]
+    known[stem] = {"key": key, "files": [*(file.name for file in files), *kept]}
     write_whole(out_dir / DRAWN, json.dumps(known, indent=1) + "\n")
     return files
+
+
+def check_name(name: str) -> str:
+    """The figure that a name or number means.
+
+    Raises:
+        ReportError: If there is no such figure; lists those that there are.
+    """
+    chosen = ALIASES.get(name, name)
+    if chosen not in NAMES:
+        others = ", ".join(f"{other} ({figure})" for other, figure in ALIASES.items())
+        raise ReportError(f"there is no figure {name!r}; there is {', '.join(NAMES)}, and {others}.")
+    return chosen
 
 
 def numbers(name: str | int, results: Results, store: Store, *, provenance: bool = False) -> Table:
@@ -90,46 +162,76 @@ def figures_of(results: Results, store: Store | None = None) -> Mapping[str, str
 
     Args:
         results: What to draw.
-        store: Where training curves and times are read; figures that need them are left out without it.
+        store: Where training curves, times and affinities are read; figures that need them are left out
+            without it.
 
     Returns:
         Name to an ``svg`` element whose ids begin with the name, so that many fit one page.
     """
-    names = [name for name in for_run(results) if store is not None or name not in _FROM_STORE]
+    names = [name for name in for_run(results) if store is not None or name not in _OF_STORE]
     with paper_style():
         return {
             f"{name}{part}": svg_text(figure, f"{name}{part}")
             for name in names
-            for part, figure in _figures(name, results, store).items()
+            for part, figure in _figures(Drawing(name=name, results=results), store).items()
         }
 
 
 def for_run(results: Results) -> tuple[str, ...]:
     """The figures that can be drawn from what there is."""
+    if not results.records:
+        return ()
+    points = [point for record in results.records.values() for point in record.points]
     names = []
-    if any(point.cost_parameters for record in results.records.values() for point in record.points):
-        names += ["resource_map"] if len(results.tasks) == 3 else []
-        names += ["cost_distribution"]
-    if results.records:
-        names += ["preference_loss", "curves"]
+    if any(point.cost_parameters for point in points):
+        names += [
+            "resource_map" if len(results.tasks) == _TRIANGLE else "resource_entropy",
+            "cost_distribution",
+        ]
+    names += ["preference_loss", "trade_off", "hypervolume", "seeds"]
+    if any(point.parents for point in points):
+        names += ["trees_uniform", "trees_corners"]
+    if has_sweep(results):
+        names.append("sweep")
+    if any("affinity" in steps for arm in results.arms for steps in arm.steps.values()):
+        names.append("affinity")
+    names.append("curves")
     if has_grid(results):
         names.append("static_grid")
     return tuple(names)
 
 
-def _figures(name: str, results: Results, store: Store | None) -> dict[str, Figure]:
+def _drawing(name: str, results: Results) -> Drawing:
+    chosen = check_name(name)
+    if chosen == "resource_map" and len(results.tasks) != _TRIANGLE:
+        chosen = "resource_entropy"
+    if name not in _ROW_OF_FIGURE:
+        return Drawing(name=chosen, results=results)
+    source = f"Table 6, row {_ROW_OF_FIGURE[name]}"
+    arm = next((arm for arm in results.arms if arm.source == source), None)
+    if arm is None or not results.of(arm.name):
+        raise ReportError(
+            f"figure {name} shows the arm of {source}, of which {results.manifest.name} has no record; make "
+            f"it with `dymu run {_PARTS_OF_TABLE_6}{_about(results)}`."
+        )
+    shown = only(results, (results.arms[0], arm))
+    return Drawing(name=chosen, results=shown, suffix=f"-{arm.name}")
+
+
+def _about(results: Results) -> str:
+    """The option that asks a question about the study of some results."""
+    question, given, study = results.manifest.target.partition(" --study ")
+    if given:
+        return f" --study {study}"
+    return f" --study {question}" if question.startswith("studies.") else ""
+
+
+def _figures(drawing: Drawing, store: Store | None) -> Mapping[str, Figure]:
     """Figures by what their file names have in addition."""
-    assert store is not None or name not in _FROM_STORE, f"{name} reads the store"
-    if name == "curves" and store is not None:
-        return {f"-{stage}": figure for stage, figure in curves(results, store).items()}
-    if name == "static_grid" and store is not None:
-        return {"": grid_figure(compare_with_grid(results, store))}
-    made = {
-        "resource_map": resource_map,
-        "preference_loss": preference_loss,
-        "cost_distribution": cost_distribution,
-    }[name](results)
-    return {"": made}
+    if drawing.name in _OF_RECORDS:
+        return {"": _OF_RECORDS[drawing.name](drawing.results)}
+    assert store is not None, f"{drawing.name} reads the store"
+    return _OF_STORE[drawing.name](drawing.results, store)
 
 
 def _known(folder: Path) -> dict[str, Any]:
@@ -140,15 +242,18 @@ def _known(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _key(name: str, results: Results, store: Store) -> str:
+def _key(drawing: Drawing, store: Store) -> str:
     """Digest of all that a figure depends on: records by address, what was logged, and how it is drawn."""
-    content = hashlib.sha256(f"{name} {matplotlib.__version__}".encode())
+    results = drawing.results
+    content = hashlib.sha256(f"{drawing.name} {matplotlib.__version__}".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         content.update(path.read_bytes())
     content.update(results.manifest.dumps().encode())
     content.update(repr(sorted(record.address for record in results.records.values())).encode())
-    if name == "curves":
+    if drawing.name == "curves":
         content.update(repr(logged(results, store)).encode())
-    if name == "static_grid":
+    if drawing.name == "static_grid":
         content.update(repr(compare_with_grid(results, store)).encode())
+    if drawing.name == "affinity":
+        content.update(repr(affinities_of(results, store)).encode())
     return content.hexdigest()

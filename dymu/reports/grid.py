@@ -137,7 +137,7 @@ def compare_with_grid(results: Results, store: Store) -> GridComparison:
         ReportError: If no grid has a record, or if a record of a grid contradicts itself.
     """
     methods = {arm.name: _method(results, arm) for arm in results.arms}
-    own = _only(results, [arm for arm in results.arms if methods[arm.name] in (CONTROLLABLE, STATIC_GRID)])
+    own = only(results, [arm for arm in results.arms if methods[arm.name] in (CONTROLLABLE, STATIC_GRID)])
     times = TrainingTimes(store)
     grids = tuple(
         _grid(own, arm, times) for arm in own.arms if methods[arm.name] == STATIC_GRID and own.of(arm.name)
@@ -218,7 +218,8 @@ def _method(results: Results, arm: ManifestArm) -> str:
     return CONTROLLABLE if _EDGE in stages else ""
 
 
-def _only(results: Results, arms: Sequence[ManifestArm]) -> Results:
+def only(results: Results, arms: Sequence[ManifestArm]) -> Results:
+    """Results of some arms."""
     names = {arm.name for arm in arms}
     return replace(
         results,

@@ -38,7 +38,7 @@ def resource_map(results: Results) -> Figure:
     if len(results.tasks) != 3:
         raise ReportError(
             f"a resource map is a triangle and needs three tasks; {results.manifest.study} has "
-            f"{len(results.tasks)} ({', '.join(results.tasks)}). Draw cost_distribution instead."
+            f"{len(results.tasks)} ({', '.join(results.tasks)}). Draw resource_entropy instead."
         )
     shares = {arm.name: shares_of(results.of(arm.name).values()) for arm in results.arms}
     arms = [arm for arm in results.arms if shares[arm.name]]

@@ -23,6 +23,8 @@ MAP_COLOURS = "viridis"
 
 _STYLE_SHEET = re.compile(r"\s*<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
 
+_UNDATED: Mapping[str, Mapping[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+
 _SETTINGS: Any = {
     "font.size": 7.5,
     "axes.titlesize": 7.5,
@@ -74,15 +76,14 @@ def panels(figure: Figure, rows: int, columns: int) -> list[list[Any]]:
     return [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write a figure as SVG, PDF and PNG; the same figure gives the same bytes."""
+def save(figure: Figure, folder: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write a figure in some of :data:`FORMATS`; the same figure gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # it is laid out; each format would do it again
-    paths = [folder / f"{name}.{suffix}" for suffix in FORMATS]
-    undated: Sequence[Mapping[str, Any]] = ({"Date": None}, {"CreationDate": None}, {})
-    for path, metadata in zip(paths, undated, strict=True):
-        figure.savefig(path, metadata=dict(metadata))
+    paths = [folder / f"{name}.{suffix}" for suffix in formats]
+    for path in paths:
+        figure.savefig(path, metadata=dict(_UNDATED[path.suffix[1:]]))
     return paths
 
 

@@ -134,3 +134,24 @@ def test_records_of_nothing_finished_are_refused(dymu: Dymu, tmp_path: Path) -> 
     said = dymu("records")
     assert said.code == 4
     assert "holds no finished records" in said.err
+
+
+def test_a_figure_is_written_in_the_wanted_formats_only(finished: Dymu, tmp_path: Path) -> None:
+    said = finished(
+        "figure", "seeds", "--format", "pdf", "--format", "svg", "--out", str(tmp_path / "figures")
+    )
+    assert [Path(line).name for line in said.out.split()] == ["seeds.pdf", "seeds.svg"]
+    assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".pdf", ".svg", ".json"}
+
+
+def test_a_figure_that_the_paper_does_not_have_is_refused_before_records_are_sought(dymu: Dymu) -> None:
+    said = dymu("figure", "20")
+    assert said.code == 4
+    assert "there is no figure '20'" in said.err
+
+
+@pytest.mark.parametrize("number", ["8", "13"])
+def test_a_figure_without_records_says_which_command_makes_them(finished: Dymu, number: str) -> None:
+    said = finished("figure", number)
+    assert said.code == 4
+    assert "Make them: `dymu run ablations." in said.err

@@ -4,11 +4,15 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from safetensors.numpy import save_file
 
 from dymu.artifacts.fingerprint import canonical
 from dymu.artifacts.manifest import Manifest, ManifestArm
@@ -25,6 +29,13 @@ ANCHOR = 24_000.0
 
 def preferences(count: int, seed: int, tasks: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).dirichlet(np.ones(tasks), size=count)
+
+
+def trees(preference: list[float], layers: int = 3) -> list[list[int]]:
+    """One stream for all tasks where a task is preferred to all others together, otherwise one for each."""
+    best = max(preference)
+    row = list(range(len(preference)))
+    return [[preference.index(best)] * len(row) if best > 0.5 else row for _ in range(layers)]
 
 
 @dataclass
@@ -80,6 +91,7 @@ class Study:
     cost_sample: int = 200
     without: tuple[tuple[str, int], ...] = ()
     dirty: tuple[str, ...] = ()
+    affinity: bool = False
     evaluation: dict[str, Any] = field(default_factory=lambda: {"num_preferences": 20, "statistics": "batch"})
 
     @property
@@ -115,6 +127,7 @@ class Study:
             return {**nets, "evaluate": f"evaluate/{self.name}-{arm}-{seed}"}
         return {
             "anchor": f"anchor/{self.name}-{seed}",
+            **({"affinity": f"affinity/{self.name}-{seed}"} if self.affinity else {}),
             "edge": f"edge/{self.name}-{arm.replace('.', '-')}-{seed}",
             "evaluate": f"evaluate/{self.name}-{arm.replace('.', '-')}-{seed}",
         }
@@ -147,6 +160,16 @@ class Study:
                         form = {"cpu_s": spent, "wall_s": 2 * spent, "device": device}
                         (attempt / PROVENANCE).write_text(json.dumps(form))
                         self.store.publish(address, attempt, info={})
+
+    def publish_affinity(self) -> None:
+        """Affinity 0.5 of all pairs of tasks, 0.1 more with each seed, in a step that all arms share."""
+        for seed in self.seeds:
+            matrix = np.full((len(self.tasks), len(self.tasks)), 0.5 + 0.1 * seed, dtype=np.float32)
+            np.fill_diagonal(matrix, 1.0)
+            address = f"affinity/{self.name}-{seed}"
+            attempt = self.store.new_attempt(address)
+            save_file({"affinity": matrix}, attempt / "affinity.safetensors")
+            self.store.publish(address, attempt, info={})
 
     def publish_curves(self, steps: int = 40) -> None:
         for name in self.arms:
@@ -281,6 +304,7 @@ class Study:
             task_metrics={
                 f"{task}/accuracy": (0.9 * few[:, i]).tolist() for i, task in enumerate(self.tasks)
             },
+            parents=[trees(row) for row in few.tolist()] if c is not None else [],
             parameters=(ANCHOR * share[:20]).tolist(),
             macs=(100 * ANCHOR * share[:20]).tolist(),
             cost_preferences=many.tolist(),
@@ -314,6 +338,41 @@ def grid_study(store: Store) -> Study:
 def results(study: Study) -> Results:
     study.publish()
     return results_of(study.store, study.manifest)
+
+
+def _texts_with_boxes(figure: Figure) -> list[tuple[str, Any]]:
+    figure.draw_without_rendering()
+    artists = [
+        artist for artist in figure.findobj(Text) if artist.get_visible() and artist.get_text().strip()
+    ]
+    hidden = {text for axis in figure.axes if not axis.get_visible() for text in axis.findobj(Text)}
+    for axis in figure.axes:
+        for side in (axis.xaxis, axis.yaxis):
+            low, high = sorted(side.get_view_interval())
+            beyond = [tick for tick in side.get_major_ticks() if not low <= tick.get_loc() <= high]
+            gone = beyond if axis.axison else [side]
+            hidden |= {text for artist in gone for text in artist.findobj(Text)}
+    shown = [artist for artist in artists if artist not in hidden]
+    return [(artist.get_text(), artist.get_window_extent()) for artist in shown]
+
+
+@pytest.fixture
+def fits() -> Callable[[Figure], None]:
+    """Asserts that no text of a figure leaves its canvas or covers another."""
+
+    def check(figure: Figure) -> None:
+        found = _texts_with_boxes(figure)
+        width, height = figure.get_size_inches() * figure.dpi
+        out = [text for text, b in found if b.x0 < -1 or b.y0 < -1 or b.x1 > width + 1 or b.y1 > height + 1]
+        assert not out, f"outside the canvas: {out}"
+        clash = [
+            (first, second)
+            for (first, a), (second, b) in combinations(found, 2)
+            if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1
+        ]
+        assert not clash, f"one covers the other: {clash}"
+
+    return check
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from matplotlib.image import imread
 
 from dymu.errors import ReportError
 from dymu.reports.collect import results_of
-from dymu.reports.figures import draw, figures_of, for_run, numbers
+from dymu.reports.figures import check_name, draw, figures_of, for_run, numbers
 from dymu.reports.style import save
 from dymu.tracking.spool import Spool
 
@@ -47,9 +48,9 @@ def test_a_figure_is_drawn_again_when_what_it_shows_changes_and_not_before(
     study.publish()
     drawn: list[str] = []
 
-    def count(figure: Figure, folder: Path, name: str) -> list[Path]:
+    def count(figure: Figure, folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
         drawn.append(name)
-        return save(figure, folder, name)
+        return save(figure, folder, name, formats)
 
     monkeypatch.setattr("dymu.reports.figures.save", count)
     first = results_of(study.store, study.manifest)
@@ -81,20 +82,29 @@ def test_curves_are_drawn_again_when_more_was_logged(study: Any, tmp_path: Path)
 
 def test_an_unknown_figure_lists_those_that_exist(study: Any, tmp_path: Path) -> None:
     study.publish()
-    with pytest.raises(ReportError, match=r"no figure 13; there is resource_map, static_grid"):
-        draw(13, results_of(study.store, study.manifest), study.store, tmp_path)
+    with pytest.raises(ReportError, match=r"no figure '20'; there is resource_map, .*19 \(hypervolume\)"):
+        draw(20, results_of(study.store, study.manifest), study.store, tmp_path)
 
 
 def test_a_run_gets_the_figures_that_its_tasks_and_records_allow(study: Any) -> None:
     study.publish()
     three = results_of(study.store, study.manifest)
-    assert for_run(three) == ("resource_map", "cost_distribution", "preference_loss", "curves")
+    shown = (
+        "preference_loss",
+        "trade_off",
+        "hypervolume",
+        "seeds",
+        "trees_uniform",
+        "trees_corners",
+        "curves",
+    )
+    assert for_run(three) == ("resource_map", "cost_distribution", *shown)
     study.name, study.tasks = "pairs", ("left", "right")
     study.publish()
     assert for_run(results_of(study.store, study.manifest)) == (
+        "resource_entropy",
         "cost_distribution",
-        "preference_loss",
-        "curves",
+        *shown,
     )
 
 
@@ -135,3 +145,56 @@ def test_a_page_gets_all_figures_that_can_be_drawn(study: Any) -> None:
         figures_of(results)
     )
     assert all(text.startswith("<svg") for text in figures_of(results).values())
+
+
+def test_figures_9_to_12_show_one_row_of_table_6_beside_the_baseline(study: Any, tmp_path: Path) -> None:
+    study.arms["no-inactive-loss"].source = "Table 6, row 2"
+    study.publish()
+    results = results_of(study.store, study.manifest)
+    (file,) = draw(9, results, study.store, tmp_path, formats=("svg",))
+    assert file.name == "resource_map-no-inactive-loss.svg"
+    with pytest.raises(
+        ReportError, match=r"arm of Table 6, row 3, .*`dymu run ablations.branching_regularizer`"
+    ):
+        draw(10, results, study.store, tmp_path)
+
+
+def test_the_command_of_a_missing_row_keeps_the_study(study: Any, tmp_path: Path) -> None:
+    study.question = ""
+    study.publish()
+    with pytest.raises(ReportError, match=r"regularizer --study studies.digits:ours`"):
+        draw(12, results_of(study.store, study.manifest), study.store, tmp_path)
+
+
+def test_other_than_three_tasks_get_a_map_over_evenness(study: Any, tmp_path: Path) -> None:
+    study.tasks = ("left", "right")
+    study.publish()
+    (file,) = draw(5, results_of(study.store, study.manifest), study.store, tmp_path, formats=("png",))
+    assert file.name == "resource_entropy.png"
+
+
+def test_only_the_wanted_formats_are_written_and_others_are_kept(study: Any, tmp_path: Path) -> None:
+    study.publish()
+    results = results_of(study.store, study.manifest)
+    folder = tmp_path / "figures"
+    (png,) = draw("seeds", results, study.store, folder, formats=("png",))
+    assert {path.suffix for path in folder.iterdir()} == {".png", ".json"}
+    before = png.stat().st_mtime_ns
+    draw("seeds", results, study.store, folder, formats=("pdf",))
+    assert png.stat().st_mtime_ns == before
+    assert draw("seeds", results, study.store, folder, formats=("png",)) == [png]
+    assert png.stat().st_mtime_ns == before
+
+
+def test_a_study_with_affinities_gets_figure_18(study: Any, tmp_path: Path) -> None:
+    study.affinity = True
+    study.publish()
+    study.publish_affinity()
+    results = results_of(study.store, study.manifest)
+    assert "affinity" in for_run(results)
+    (file,) = draw(18, results, study.store, tmp_path, formats=("svg",))
+    assert file.name == "affinity.svg"
+
+
+def test_every_number_of_the_paper_is_a_figure() -> None:
+    assert all(check_name(str(number)) for number in range(5, 20))

@@ -73,7 +73,9 @@ def test_a_method_without_c_has_one_column(study: Any, other_arm: Callable[..., 
 def test_two_tasks_have_no_triangle(study: Any) -> None:
     study.tasks = ("left", "right")
     study.publish()
-    with pytest.raises(ReportError, match=r"needs three tasks; digits-ours has 2 \(left, right\).*cost_dist"):
+    with pytest.raises(
+        ReportError, match=r"needs three tasks; digits-ours has 2 \(left, right\).*resource_entropy"
+    ):
         resource_map(results_of(study.store, study.manifest))
 
 

@@ -183,17 +183,28 @@ class Teller:
         if not self._cursor.runs and not files and self._cursor.parent is None:
             return
         self._tell_summaries()
-        for path, digest in files.items():
-            if self._cursor.artifacts.get(path.name) != digest:
-                self._fence()
-                self._server.file(self.parent.run_id, path, folder_of(path))
-                self._cursor.artifacts[path.name] = digest
+        self._upload(files)
         known = self._known[self._manifest.name]
         tags = {f"{FILE_TAG}{name}": digest for name, digest in self._cursor.artifacts.items()}
         tags |= note_with_files(self._manifest, files, run_id=self.parent.run_id) | self._save_view()
         self._send(self.parent.run_id, (), params={}, tags=_changed(known.tags, tags))
         known.tags |= tags
         self._set_status(self.parent, _worst(states.values()))
+
+    def keep(self, files: Mapping[Path, str]) -> None:
+        """Keep files, paths to digests, with the parent, and leave everything else as it is."""
+        self._upload(files)
+        known = self._known[self._manifest.name]
+        tags = _changed(known.tags, {f"{FILE_TAG}{path.name}": digest for path, digest in files.items()})
+        self._send(self.parent.run_id, (), params={}, tags=tags)
+        known.tags |= tags
+
+    def _upload(self, files: Mapping[Path, str]) -> None:
+        for path, digest in files.items():
+            if self._cursor.artifacts.get(path.name) != digest:
+                self._fence()
+                self._server.file(self.parent.run_id, path, folder_of(path))
+                self._cursor.artifacts[path.name] = digest
 
     # --- what the server has -------------------------------------------------------------------------------
 

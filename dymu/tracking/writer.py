@@ -129,6 +129,30 @@ class StudyWriter:
             self._deliver(news, then=lambda teller: teller.close(failed, files))
         self._lease.release()
 
+    def keep(self, artifacts: Sequence[Path]) -> bool:
+        """Keep files with the parent run, whether or not the study goes on; no run changes its status.
+
+        Returns:
+            Whether that was done: not if there is no parent run, or if the server is away or busy, for
+            instance with a process that runs the study.
+
+        Raises:
+            TrackingError: As :meth:`sync`.
+        """
+        if self._local and not self._database.exists():
+            return False
+        kept = False
+
+        def put(teller: Teller) -> None:
+            nonlocal kept
+            if self._cursor.parent is not None:
+                teller.keep(_digests(artifacts))
+                kept = True
+
+        self._deliver(None, then=put)
+        self._lease.release()
+        return kept
+
     def url(self) -> str:
         """Where a browser shows the parent run; for the store's own database as served by ``dymu ui``."""
         server = without_account(self._uri).rstrip("/") if self._uri.startswith("http") else UI_ADDRESS

@@ -88,3 +88,10 @@ def test_tables_and_figures_that_fit_become_part_of_the_description(study: Any, 
 def test_each_kind_of_file_has_its_folder() -> None:
     names = ("a.svg", "a.pdf", "a.png", "t.md", "t.tex", "report.html")
     assert [folder_of(Path(name)) for name in names] == ["figures"] * 3 + ["tables"] * 2 + ["report"]
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("a.svg", "figures"), ("table.md", "tables"), ("report.html", "report")]
+)
+def test_files_have_folders_by_their_kind(name: str, folder: str) -> None:
+    assert folder_of(Path(name)) == folder

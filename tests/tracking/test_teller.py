@@ -295,3 +295,27 @@ def test_without_a_result_there_is_no_view(study: Any, server: Memory, cursor: C
     teller(study, server, cursor).schedule()
     teller(study, server, cursor).close({}, {})
     assert server.experiment_tags == []
+
+
+def test_a_report_is_kept_with_the_parent_and_no_run_changes(
+    study: Any, server: Memory, cursor: Cursor, tmp_path: Path
+) -> None:
+    study.publish("baseline", 0, "anchor")
+    told = tell(study, server, cursor)
+    before = server.statuses
+    told.keep({tmp_path / "report.html": "digest"})
+    assert server.files == ["report/report.html"]
+    assert server.statuses == before
+    assert server.run("parts").tags["mlflow.dymu.file.report.html"] == "digest"
+
+
+def test_a_file_that_is_kept_already_is_not_sent_again(
+    study: Any, server: Memory, cursor: Cursor, tmp_path: Path
+) -> None:
+    study.publish_all()
+    tell(study, server, cursor).close({}, {})
+    for digest in ("one", "one", "two"):
+        teller(study, server, Cursor(uri="memory", experiment_id="1")).keep(
+            {tmp_path / "report.html": digest}
+        )
+    assert server.files == ["report/report.html"] * 2

@@ -483,3 +483,26 @@ def test_a_manifest_with_no_news_and_no_failures_makes_no_database(study: Any) -
     writer.finish({})
     assert not study.store.mlflow_dir.exists()
     assert writer.url() == "http://127.0.0.1:5000"
+
+
+def test_a_report_is_kept_by_a_study_that_was_told(tracked: Any, writer: StudyWriter, tmp_path: Path) -> None:
+    tracked.publish_all()
+    writer.sync()
+    writer.finish({})
+    before = runs(tracked)
+    page = tmp_path / "report.html"
+    page.write_text("<!DOCTYPE html>")
+    assert again(tracked).keep([page])
+    (kept,) = tracked.store.mlflow_dir.glob("artifacts/**/report.html")
+    assert kept.read_text() == "<!DOCTYPE html>"
+    assert kept.parent.name == "report"
+    assert runs(tracked) == before
+
+
+def test_a_study_that_nobody_told_keeps_no_report(
+    study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "Server", no_mlflow)
+    page = tmp_path / "report.html"
+    page.write_text("<!DOCTYPE html>")
+    assert not again(study).keep([page])

@@ -1,0 +1,151 @@
+"""The whole page: one file, nothing foreign, all text as text."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from dymu.reports.collect import Results, results_of
+from dymu.reports.html.document import report_page
+from dymu.spec.ablation import Claim
+
+HOSTILE = "</script><img src=x onerror=\"alert('1')\">&lt;b&gt;`${1}`"
+VOID = {"meta", "link", "input", "br", "hr"}
+
+
+class Outline(HTMLParser):
+    """Elements, attributes and whether everything that is opened is closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.elements if tag == name]
+
+
+@pytest.fixture(autouse=True)
+def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures have tests of their own and take seconds."""
+    monkeypatch.setattr("dymu.reports.html.document.figures_of", lambda *_: {})
+
+
+@pytest.fixture
+def page_of(study: Any) -> Callable[[], str]:
+    def made() -> str:
+        study.publish()
+        study.publish_training()
+        return report_page(results_of(study.store, study.manifest), study.store, {})
+
+    return made
+
+
+def data_of(page: str) -> Any:
+    found = re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_everything_that_is_opened_is_closed(page_of: Callable[[], str]) -> None:
+    assert Outline(page_of()).open == []
+
+
+def test_ids_are_unique_and_links_lead_somewhere(page_of: Callable[[], str]) -> None:
+    outline = Outline(page_of())
+    ids = [str(attributes["id"]) for _, attributes in outline.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    assert {str(link["href"])[1:] for link in outline.all("a")} <= set(ids)
+
+
+def test_nothing_is_fetched(page_of: Callable[[], str]) -> None:
+    outline = Outline(page_of())
+    sources = [
+        a[name] for _, a in outline.elements for name in ("src", "href", "action", "srcset") if a.get(name)
+    ]
+    assert all(str(source).startswith(("#", "data:")) for source in sources)
+    assert "@import" not in page_of()
+    assert "url(" not in page_of()
+
+
+def test_the_policy_allows_this_script_alone_and_no_network(page_of: Callable[[], str]) -> None:
+    page = page_of()
+    policy = next(
+        str(meta["content"])
+        for meta in Outline(page).all("meta")
+        if meta.get("http-equiv") == "Content-Security-Policy"
+    )
+    script = page[page.rindex("<script>") + len("<script>") : page.rindex("</script>")]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+
+
+def test_hostile_names_stay_text(study: Any, page_of: Callable[[], str]) -> None:
+    study.arms["baseline"] = replace(study.arms["baseline"], label=HOSTILE, source=HOSTILE)
+    claim = Claim(metric="uniformity/c=0", direction="up", against="zero", source=HOSTILE)
+    study.arms["no-affinity"] = replace(study.arms["no-affinity"], label=HOSTILE * 2, claims=(claim,))
+    study.tasks = (HOSTILE.replace("/", "-"), "b", "c")
+    page = page_of()
+    outline = Outline(page)
+    assert not outline.all("img")
+    assert not [a for _, a in outline.elements if any(name.startswith("on") for name in a)]
+    assert len(outline.all("script")) == 2
+    assert data_of(page)["explorer"]["arms"][0]["label"] == HOSTILE
+
+
+def test_the_same_records_make_the_same_file(page_of: Callable[[], str]) -> None:
+    assert page_of() == page_of()
+
+
+def test_the_page_tells_results_claims_costs_and_addresses(study: Any, page_of: Callable[[], str]) -> None:
+    claim = Claim(metric="uniformity/c=0", direction="up", against="zero", source="Table 6")
+    study.arms["no-affinity"] = replace(study.arms["no-affinity"], claims=(claim,))
+    page = page_of()
+    for text in (
+        "no L_inactive",
+        "[13.43]",
+        "reproduced",
+        "saved by the cache",
+        "edge/digits-ours-baseline-2",
+    ):
+        assert text in page
+    ids = [section["id"] for section in Outline(page).all("section")]
+    assert ids == ["results", "explorer", "charts", "claims", "methods", "cost", "environment", "provenance"]
+
+
+def test_missing_records_are_listed(study: Any, page_of: Callable[[], str]) -> None:
+    study.without = (("no-affinity", 1),)
+    assert "no task affinity, seed 1 evaluate/digits-ours-no-affinity-1" in page_of()
+
+
+def test_figures_are_drawn_into_the_page(
+    study: Any, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 5"/>'
+    drawn = {"affinity": svg, "curves-edge": svg}
+    monkeypatch.setattr("dymu.reports.html.document.figures_of", lambda *_: drawn)
+    outline = Outline(report_page(results, study.store, {}))
+    assert [svg["aria-label"] for svg in outline.all("svg")] == [
+        "How much the tasks' features agree, layer by layer"
+    ]

@@ -90,12 +90,12 @@ _SMALL_ANCHOR = AnchorRecipe(
 )
 # A hundred decays of the temperature and two of the learning rate, at three times the paper's rate.
 _SMALL_EDGE = EdgeConfig(
-    optimisation=Optimisation(num_steps=1500, learning_rate=3e-3, decay_every=700),
+    optimisation=Optimisation(num_steps=1000, learning_rate=3e-3, decay_every=467),
     batch_size=3,
     active_threshold=0.02,
     active_weight=0.2,
     inactive_weight=0.02,
-    temperature_every=15,
+    temperature_every=10,
 )
 _SMALL_WEIGHT = WeightConfig(optimisation=Optimisation(num_steps=400, decay_every=187), batch_size=8)
 _SMALL_EVALUATION = EvaluationConfig(reference_point=GUESS, batch_size=50)

@@ -25,11 +25,20 @@ from dymu.artifacts.manifest import ManifestArm
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.compare import Comparison, paired
+from dymu.reports.effect import effect_size
+from dymu.reports.intervals import bca
+from dymu.reports.multiple import benjamini_hochberg
 from dymu.reports.table import Cell, Column, Table
 from dymu.spec.ablation import BASELINE, Claim
 
 LEAST_SEEDS = 3
 ZERO = "zero"
+
+EFFECT_NOTE = (
+    "Effect: mean difference in standard deviations of the differences over seeds, corrected for few seeds "
+    "(Hedges); empty below three seeds or where they do not vary."
+)
+P_NOTE = "p adj.: p after Benjamini and Hochberg over this table."
 
 Decision = Literal["reproduced", "not reproduced", "undecided"]
 
@@ -77,7 +86,9 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
         Column(title="Claim", plain=True),
         Column(title="Source", plain=True),
         Column(title="Difference"),
-        Column(title="p"),
+        Column(title="Effect", plain=True),
+        Column(title="p", plain=True),
+        Column(title="p adj.", plain=True),
         Column(title="n", plain=True),
         Column(title="Verdict", plain=True),
     )
@@ -87,11 +98,13 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
             Cell(text=in_words(verdict.claim)),
             Cell(text=verdict.claim.source),
             _difference(verdict),
-            Cell(text=_p(verdict.comparison)),
+            Cell(text=effect_text(verdict.comparison.differences)),
+            Cell(text=p_text(verdict.comparison.p)),
+            Cell(text=p_text(p)),
             Cell(text=str(verdict.comparison.n)),
             Cell(text=verdict.decision),
         )
-        for verdict in verdicts
+        for verdict, p in zip(verdicts, adjusted_p([v.comparison for v in verdicts]), strict=True)
     )
     counts = ", ".join(
         f"{sum(verdict.decision == decision for verdict in verdicts)} {decision}"
@@ -103,16 +116,46 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
         "differences as parts of what they are against.",
         f"Reproduced: at least {LEAST_SEEDS} seeds and all differ the claimed way; not reproduced: all "
         "differ the other way; otherwise undecided.",
+        EFFECT_NOTE,
+        P_NOTE,
     ]
     unheld = sorted({v.claim.metric for v in verdicts if not v.comparison.n})
     if unheld:
         notes.append(f"Missing: no record holds {', '.join(unheld)} and what it is against at the same seed.")
-    smallest = {v.comparison.n: v.comparison.smallest_p for v in verdicts if v.comparison.smallest_p}
-    notes += [
+    notes += smallest_p_notes([verdict.comparison for verdict in verdicts])
+    return Table(title="Claims", columns=columns, rows=rows, footnotes=tuple(notes))
+
+
+def adjusted_p(comparisons: Sequence[Comparison]) -> list[float | None]:
+    """Benjamini and Hochberg's p of each comparison over all of a table that have a p."""
+    found = iter(benjamini_hochberg([each.p for each in comparisons if each.p is not None]))
+    return [None if each.p is None else next(found) for each in comparisons]
+
+
+def smallest_p_notes(comparisons: Sequence[Comparison]) -> list[str]:
+    """What p cannot fall below, for each number of seeds in a table."""
+    smallest = {each.n: each.smallest_p for each in comparisons if each.smallest_p}
+    return [
         f"p: exact two-sided sign-flip test; with {n} seed{'s' if n > 1 else ''} it cannot be below {p:.3g}."
         for n, p in sorted(smallest.items())
     ]
-    return Table(title="Claims", columns=columns, rows=rows, footnotes=tuple(notes))
+
+
+def effect_text(differences: Sequence[float]) -> str:
+    """Effect size as printed; empty where it is undefined."""
+    found = effect_size(differences)
+    return "" if found is None else f"{found:+.3g}"
+
+
+def p_text(p: float | None) -> str:
+    """P as printed; empty without pairs."""
+    return "" if p is None else f"{p:.3g}"
+
+
+def bootstrap_text(differences: Sequence[float]) -> str:
+    """BCa interval with its n as printed; empty where there is none."""
+    found = bca(differences)
+    return "" if found is None else f"BCa {found}"
 
 
 def in_words(claim: Claim) -> str:
@@ -200,10 +243,6 @@ def _difference(verdict: Verdict) -> Cell:
     return Cell(
         text=f"{found.mean:+.3g}",
         spread=f"{found.half_width:.2g}" if found.half_width else "",
-        detail=relative,
+        detail=", ".join(filter(None, (relative, bootstrap_text(verdict.comparison.differences)))),
         estimate=found,
     )
-
-
-def _p(comparison: Comparison) -> str:
-    return "" if comparison.p is None else f"{comparison.p:.3g}"

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dymu.artifacts.fingerprint import canonical
+from dymu.artifacts.record import Record, Value
 from dymu.errors import ReportError
-from dymu.reports.claims import Verdict, check_claims, claims_table, decide, in_words
+from dymu.reports.claims import Verdict, adjusted_p, check_claims, claims_table, decide, effect_text, in_words
 from dymu.reports.collect import results_of
+from dymu.reports.compare import paired
 from dymu.spec.ablation import Claim
 from dymu.spec.evaluation import EvaluationConfig
 
@@ -135,5 +138,31 @@ def test_the_table_counts_verdicts_and_says_what_p_cannot_be(study: Any) -> None
     assert [row[-1].text for row in table.rows] == ["reproduced", "not reproduced"]
     assert table.rows[0][2].text == "Table 6"
     assert table.rows[0][3].detail == "-43.8 %"
+    assert [row[5].text for row in table.rows] == [row[6].text for row in table.rows] == ["0.25", "0.25"]
     assert "2 claims: 1 reproduced, 1 not reproduced, 0 undecided." in table.footnotes
     assert any("with 3 seeds it cannot be below 0.25" in note for note in table.footnotes)
+
+
+def test_p_is_adjusted_over_the_table_and_stays_empty_without_pairs() -> None:
+    pairs = [paired({0: x, 1: x, 2: y}, dict.fromkeys(range(3), 0.0)) for x, y in ((1.0, 2.0), (1.0, -1.0))]
+    found = adjusted_p([pairs[0], paired({}, {}), pairs[1]])
+    assert found == [0.5, None, 1.0]
+
+
+def test_many_seeds_have_a_bootstrap_interval_with_its_n_beside(study: Any) -> None:
+    study.seeds = tuple(range(8))
+    study.arms["no-affinity"].claims = (Claim(metric="active_parameters/c=0", direction="down"),)
+
+    def varied(arm: str, seed: int, record: Record) -> Record:
+        value = Value(value=100.0 + (seed**2 if arm == "baseline" else -seed))
+        return replace(record, values={**record.values, "active_parameters/c=0": value})
+
+    study.publish(varied)
+    (row,) = claims_table(check_claims(results_of(study.store, study.manifest))).rows
+    assert row[3].detail.endswith("(n = 8)")
+    assert float(row[4].text) < 0
+
+
+def test_an_effect_that_is_undefined_is_empty() -> None:
+    assert effect_text([1.0, 2.0]) == effect_text([1.0] * 4) == ""
+    assert effect_text([1.0, 2.0, 3.0]).startswith("+1.1")

@@ -16,6 +16,7 @@ from dymu.commands import (
     manifest,
     planning,
     questions,
+    register,
     report,
     results,
     retry,
@@ -40,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (planning, run, submit, status, logs, stop, retry, results, report, questions, tools):
+for verbs in (planning, run, submit, status, logs, stop, retry, results, report, questions, register, tools):
     app.add_typer(verbs.app)
 app.add_typer(store.cache, name="cache")
 app.add_typer(manifest.app, name="manifest")

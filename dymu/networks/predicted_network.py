@@ -56,6 +56,7 @@ class PredictedNetwork(nn.Module):
         statistics: Literal["batch", "running"] = "batch",
     ) -> None:
         super().__init__()
+        self.training = False
         net = nodes.net
         self.statistics: NetworkStatistics = statistics
         self.tasks = tuple(task.name for task in net.tasks)
@@ -206,6 +207,7 @@ class BoundNode(nn.Module):
         stored: tuple[Tensor, Tensor] | None,
     ) -> None:
         super().__init__()
+        self.training = False
         self.part, self._channels = part, channels
         has_affine = len(affine[0]) > 0
         self.scale = nn.Parameter(affine[0], requires_grad=False) if has_affine else None
@@ -317,7 +319,7 @@ def _without_norms(node: _N) -> tuple[_N, dict[int, slice]]:
         start += norm.num_channels
     for tensor in (*node.parameters(), *node.buffers()):
         shared.setdefault(id(tensor), tensor)
-    return copy.deepcopy(node, shared), channels
+    return copy.deepcopy(node, shared).eval(), channels
 
 
 def _tasks_of_nodes(path_NL: Sequence[Sequence[int]]) -> list[dict[int, list[int]]]:

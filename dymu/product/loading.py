@@ -1,32 +1,50 @@
-"""``dymu.load``: a trained controller from a store."""
+"""``dymu.load``: a trained controller from a store, from MLflow or from a folder."""
 
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from dymu.artifacts.location import open_store
+from dymu.artifacts.location import find_store, open_store
 from dymu.artifacts.step import Step
 from dymu.artifacts.store import Store
+from dymu.errors import TrackingError
 from dymu.product.controller import TrainedController
+from dymu.product.folder import read_folder
 from dymu.product.published import evaluated_statistics, published_step, read_controller
+from dymu.tracking.mlflow_models import Models
+
+DATA_FOLDER = "controller"  # of a logged model, below data/
+_MLFLOW_SCHEMES = ("models:/", "runs:/")
 
 
-def load(address: str, *, store: str | Path | Store | None = None, device: str = "cpu") -> TrainedController:
-    """A trained controller.
+def load(
+    address: str | Path, *, store: str | Path | Store | None = None, tracking_uri: str | None = None
+) -> TrainedController:
+    """A trained controller, on the CPU.
 
     Args:
-        address: Of an evaluation (``evaluate/0a1b2c3d4e5f6071``), or of a weight or edge hypernet.
+        address: Of an evaluation (``evaluate/0a1b2c3d4e5f6071``), or of a weight or edge hypernet; or a
+            logged model of MLflow: ``models:/NAME/VERSION``, ``models:/NAME@ALIAS``, ``runs:/RUN/NAME``; or
+            the path of a folder that :func:`dymu.product.folder.save_controller` wrote.
         store: Where artifacts are: a folder, a bucket or an open store; ``$DYMU_STORE`` or ``.dymu`` by
             default.
-        device: Where its tensors are to lie.
+        tracking_uri: For a model of MLflow, the server or database; ``$MLFLOW_TRACKING_URI`` or the database
+            of the store by default.
 
     Raises:
         SpecError: If there is no controller at the address, or this version of dymu cannot rebuild it.
         StoreError: If the store cannot be read or lacks the artifact or one that it needs.
+        TrackingError: If MLflow has no such model or cannot be reached.
     """
+    if isinstance(address, Path):
+        return read_folder(address)
+    if address.startswith(_MLFLOW_SCHEMES):
+        return _from_mlflow(address, tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"), store)
     opened = store if isinstance(store, Store) else open_store(store, read_only=True)
-    return controller_of(published_step(opened, address), opened, device=device)
+    return controller_of(published_step(opened, address), opened)
 
 
-def controller_of(step: Step, store: Store, *, device: str = "cpu") -> TrainedController:
+def controller_of(step: Step, store: Store) -> TrainedController:
     """The trained controller of a step.
 
     Raises:
@@ -34,7 +52,25 @@ def controller_of(step: Step, store: Store, *, device: str = "cpu") -> TrainedCo
         StoreError: If the store lacks a part of it.
     """
     return TrainedController(
-        read_controller(store, step, device=device),
+        read_controller(store, step),
         source=step.address,
         statistics=evaluated_statistics(step),
     )
+
+
+def database_uri(store: Store) -> str:
+    """The tracking URI of the store's own database."""
+    return f"sqlite:///{store.mlflow_dir.absolute() / 'mlflow.db'}"
+
+
+def _from_mlflow(uri: str, tracking_uri: str | None, place: str | Path | Store | None) -> TrainedController:
+    if tracking_uri is None:
+        store = place if isinstance(place, Store) else find_store(place)
+        if store is None or not (store.mlflow_dir / "mlflow.db").exists():
+            raise TrackingError(
+                f"{uri} is in an MLflow server or database, and none is named: give tracking_uri= or a store "
+                "that has one, or set MLFLOW_TRACKING_URI."
+            )
+        tracking_uri = database_uri(store)
+    with TemporaryDirectory() as folder:
+        return read_folder(Models(tracking_uri).fetch(uri, f"data/{DATA_FOLDER}", Path(folder)))

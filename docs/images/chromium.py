@@ -57,8 +57,8 @@ class Chromium:
             f"--user-data-dir={self._profile.name}",
             f"--window-size={width},{height}",
         ]
-        # Chromium reads from descriptor 3 and answers on 4.
-        words = ["sh", "-c", f'exec "$@" 3<&{hears} 4>&{tells}', "sh", *command, "about:blank"]
+        # Chromium reads from descriptor 3 and answers on 4. Other shells know descriptors of one digit only.
+        words = ["bash", "-c", f'exec "$@" 3<&{hears} 4>&{tells}', "bash", *command, "about:blank"]
         self._process = subprocess.Popen(
             words, pass_fds=(hears, tells), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

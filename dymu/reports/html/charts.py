@@ -109,6 +109,7 @@ def _training_chart(stage: str, users: dict[str, tuple[int, list[str]]], store: 
         "note": "One line per seed.",
         "x": "step",
         "y": "value",
+        "named": "metric",
         "groups": groups,
         "filters": [_filter("metric", "Metric", ordered)] if ordered else [],
         "series": series,

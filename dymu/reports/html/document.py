@@ -26,7 +26,7 @@ from dymu.reports.html.lists import (
 from dymu.reports.html.markup import Markup, embedded_json, join, tag
 from dymu.reports.html.methods import methods_text
 from dymu.reports.html.spent import Spent, duration, provenance_of, spent_by_stage, uses_of
-from dymu.reports.html.vector import inline
+from dymu.reports.html.vector import inline, is_wide
 from dymu.reports.html_table import as_html
 from dymu.reports.metric_table import table_of
 from dymu.reports.table import Table
@@ -38,8 +38,8 @@ _CAPTIONS = {
     "trade_off": "Losses of pairs of tasks against each other",
     "affinity": "How much the tasks' features agree, layer by layer",
     "seeds": "How much the seeds differ",
-    "trees-uniform": "Predicted trees at the uniform preference",
-    "trees-corners": "Predicted trees where one task matters most",
+    "trees_uniform": "Predicted trees at the uniform preference",
+    "trees_corners": "Predicted trees where one task matters most",
     "hypervolume": "The hypervolume that the losses dominate",
     "static_grid": "A controller beside static networks of the same training time",
 }
@@ -228,9 +228,9 @@ def _figures_section(drawn: Mapping[str, str]) -> Markup:
                         aria_label=_caption(name),
                     ),
                     tag("figcaption", _caption(name)),
-                    class_="drawn",
+                    class_="drawn wide" if is_wide(svg) else "drawn",
                 )
-                for name, svg in drawn.items()
+                for name, svg in sorted(drawn.items(), key=lambda item: is_wide(item[1]))
             ),
             class_="figures",
         )

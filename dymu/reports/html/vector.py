@@ -13,6 +13,8 @@ _LONG = re.compile(r"(\.\d)\d+")
 _ROUNDED = ("d", "x", "y")
 _SPACE = re.compile(r"\s+")
 _BESIDE_LETTER = re.compile(r" ?([A-Za-z]) ?")
+_WIDTH = re.compile(r"""viewBox=["'][-0-9.]+ [-0-9.]+ ([0-9.]+) """)
+_COLUMN = 300.0  # points
 _PIXELS = 1.75  # a point; print sizes are small for a screen
 _PICTURE = "data:image/png;base64,"
 
@@ -45,6 +47,12 @@ def inline(svg: str, *, label: str) -> Markup:
     root.attrib |= {"role": "img", "aria-label": label, "width": f"{_PIXELS * width:.0f}"}
     ElementTree.register_namespace("", _SVG)
     return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def is_wide(svg: str) -> bool:
+    """Whether a figure is drawn as wide as a page rather than as a column of it."""
+    found = _WIDTH.search(svg)
+    return found is not None and float(found[1]) > _COLUMN
 
 
 def _clean(element: ElementTree.Element) -> None:

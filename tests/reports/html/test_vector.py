@@ -3,7 +3,7 @@
 import pytest
 
 from dymu.errors import ReportError
-from dymu.reports.html.vector import inline
+from dymu.reports.html.vector import inline, is_wide
 
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="10pt" '
@@ -56,3 +56,9 @@ def test_words_keep_their_spaces() -> None:
 def test_what_is_no_svg_is_refused(text: str) -> None:
     with pytest.raises(ReportError, match="figure"):
         inline(text, label="x")
+
+
+def test_figures_of_a_page_are_wide_and_those_of_a_column_are_not() -> None:
+    assert is_wide('<svg viewBox="0 0 497.2 100">')
+    assert not is_wide('<svg viewBox="0 0 241.2 100">')
+    assert not is_wide("<svg>")

@@ -56,6 +56,8 @@
       const cell = row.cells[column];
       if (cell.dataset.value !== undefined) return parseFloat(cell.dataset.value);
       const text = cell.textContent.trim();
+      const time = text.match(/^(?:(\d+) h ?)?(?:(\d+) min ?)?(?:([\d.]+) s)?$/);
+      if (text && time) return 3600 * (time[1] ?? 0) + 60 * (time[2] ?? 0) + 1 * (time[3] ?? 0);
       return /^[-+]?[0-9.]+(e[-+]?[0-9]+)?$/i.test(text) ? parseFloat(text) : text;
     };
     function sort(column, direction) {
@@ -139,6 +141,10 @@
       make("div", { class: "bar", role: "group", "aria-label": "Shown" }, ...chips),
       plot, live);
 
+    function yName() {
+      const filter = spec.filters.find((one) => one.key === spec.named);
+      return filter ? filter.options.find((option) => option.value === chosen[filter.key]).label : spec.y;
+    }
     function visible() {
       return spec.series.filter((one) => !off.has(one.g)
         && spec.filters.every((filter) => !(filter.key in one.keys) || one.keys[filter.key] === chosen[filter.key]));
@@ -164,7 +170,7 @@
       const py = (y) => box.bottom - (y - y0) / (y1 - y0) * (box.bottom - box.top);
       const svg = make("svg", {
         viewBox: `0 0 ${width} ${height}`, tabindex: "0", role: "group", "aria-roledescription": "chart",
-        "aria-label": `${spec.title}: ${spec.y} against ${spec.x}. Arrow keys read the points.`,
+        "aria-label": `${spec.title}: ${yName()} against ${spec.x}. Arrow keys read the points.`,
         onpointermove: hover, onpointerleave: leave, onkeydown: step, onblur: leave,
       });
       for (const y of ticks(y0, y1, 5)) {
@@ -178,7 +184,7 @@
         make("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }),
         make("text", { x: (box.left + box.right) / 2, y: height - 6, "text-anchor": "middle" }, spec.x),
         make("text", { transform: `translate(13 ${(box.top + box.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" },
-          spec.y));
+          yName()));
       marks = [];
       for (const one of shown) {
         const points = [];
@@ -206,7 +212,7 @@
       live.textContent = "";
     }
     const words = (mark) => `${spec.groups[mark.one.g]}\n${mark.one.label}\n${spec.x}: ${short(mark.at[0])}\n`
-      + `${spec.y}: ${short(mark.at[1])}`;
+      + `${yName()}: ${short(mark.at[1])}`;
     function point(number) {
       current = number;
       const ring = plot.querySelector(".ring");
@@ -427,7 +433,7 @@
       const names = Math.max(...spec.tasks.map((task) => task.length));
       const gap = layers > 8 ? 52 : 82;
       const lane = count > 8 ? 26 : 52;
-      const left = 54;
+      const left = 98;
       const width = left + gap * (layers - 1) + gap + 20 + names * 8;
       const height = lane * count + 40;
       const x = (layer) => left + layer * gap;
@@ -438,7 +444,7 @@
       const offset = (task) => (task - (count - 1) / 2) * Math.min(5, 18 / count);
       paths.forEach((path, task) => {
         const shift = offset(task);
-        const points = [[16, y((count - 1) / 2) + shift], ...path.map((stream, layer) => [x(layer), y(stream) + shift]),
+        const points = [[50, y((count - 1) / 2) + shift], ...path.map((stream, layer) => [x(layer), y(stream) + shift]),
           [x(layers - 1) + gap, y(task)]];
         const d = points.map(([a, b], i) => {
           if (!i) return `M${a} ${b}`;
@@ -457,7 +463,7 @@
             class: on ? "on" : "off", "fill-opacity": on ? 0.85 : 1 }));
         }
       }
-      svg.append(make("text", { x: 2, y: y((count - 1) / 2) - 14 }, "image"));
+      svg.append(make("text", { x: 4, y: y((count - 1) / 2) + 4 }, "image"));
       paths.forEach((_, task) => svg.append(
         make("circle", { cx: x(layers - 1) + gap, cy: y(task), r: 5, style: { fill: colour(task) } }),
         make("text", { class: "name", x: x(layers - 1) + gap + 11, y: y(task) + 4 }, spec.tasks[task])));
@@ -499,7 +505,7 @@
 
     function makeTernary() {
       const size = 300;
-      const corners = [[150, 26], [278, 248], [22, 248]];
+      const corners = [[150, 26], [22, 248], [278, 248]];
       const place2 = (r) => [0, 1].map((axis) => sum(r.map((part, i) => part * corners[i][axis])));
       const svg = make("svg", { class: "ternary", viewBox: `0 0 ${size} 274`, role: "group",
         "aria-label": "Task preference as a point in a triangle" });
@@ -511,11 +517,10 @@
       make("circle", { r: 17, fill: "transparent" }),
       make("circle", { r: 11.5, fill: "none", stroke: "#000", "stroke-width": 2 }), ring,
       make("circle", { r: 2.5, fill: "#fff", stroke: "#000" }));
-      const anchors = ["middle", "middle", "middle"];
       svg.append(cells, make("polygon", { points: corners.map((corner) => corner.join(",")).join(" "), fill: "none",
         class: "axis" }), seen);
       corners.forEach(([cx, cy], i) => svg.append(make("text", { class: "corner", x: clamp(cx, 34, 266),
-        y: cy + (i ? 20 : -10), "text-anchor": anchors[i] }, spec.tasks[i])));
+        y: cy + (i ? 20 : -10), "text-anchor": "middle" }, spec.tasks[i])));
       svg.append(handle);
       let drawn = null;
       let shapes = [];
@@ -543,8 +548,8 @@
       });
       handle.addEventListener("keydown", (event) => {
         const step = event.shiftKey ? 0.1 : 0.02;
-        const moves = { ArrowUp: [1, -0.5, -0.5], ArrowDown: [-1, 0.5, 0.5], ArrowRight: [0, 1, -1],
-          ArrowLeft: [0, -1, 1], Home: null };
+        const moves = { ArrowUp: [1, -0.5, -0.5], ArrowDown: [-1, 0.5, 0.5], ArrowRight: [0, -1, 1],
+          ArrowLeft: [0, 1, -1], Home: null };
         if (!(event.key in moves)) return;
         event.preventDefault();
         if (event.key === "Home") state.r = [1 / 3, 1 / 3, 1 / 3];

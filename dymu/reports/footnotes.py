@@ -1,9 +1,10 @@
 """What stands below a table: seeds, protocol, the paper's numbers, what is missing or not committed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dymu.artifacts.manifest import ManifestArm
 from dymu.reports.collect import Cell, Results
+from dymu.reports.comparable import Mixture, budgets
 from dymu.reports.table import count
 
 ANCHOR = "anchor_parameters"
@@ -22,11 +23,13 @@ class Notes:
     Args:
         results: What the table shows.
         parameters: Whether the table has active parameters and the paper's values.
+        volumes: Whether the table has hypervolumes and uniformities.
     """
 
-    def __init__(self, results: Results, *, parameters: bool = True) -> None:
+    def __init__(self, results: Results, *, parameters: bool = True, volumes: bool = True) -> None:
         self._results = results
         self._parameters = parameters
+        self._volumes = volumes
         self._texts: list[str] = []
         self._letters: dict[str, list[str]] = {}
         for arm in results.arms:
@@ -40,13 +43,25 @@ class Notes:
         letters = ", ".join(self._letters.get(arm.name, ()))
         return f"{arm.label} ({letters})" if letters else arm.label
 
-    def lines(self, provenance: bool) -> Iterator[str]:
-        """All footnotes."""
+    def lines(self, provenance: bool, about: Iterable[str] = ()) -> Iterator[str]:
+        """All footnotes.
+
+        Args:
+            provenance: Whether to list the address behind each row.
+            about: Notes on further columns.
+        """
         results = self._results
+        if results.note:
+            yield results.note
+        for mixture in results.mixed:
+            yield _about_mixture(results, mixture)
         yield _about_seeds(results)
-        yield from _about_protocol(results, parameters=self._parameters)
+        if self._volumes:
+            yield from _about_volumes(results, uniformity=self._parameters)
         if self._parameters:
+            yield from _about_parameters(results)
             yield from _about_paper(results)
+        yield from about
         if _all_dirty(results):
             yield "All rows were made by code with changes that are in no commit."
         yield from self._texts
@@ -73,6 +88,9 @@ def _arm_notes(results: Results, arm: ManifestArm) -> Iterator[str]:
     dirty = [seed for seed in results.of(arm.name) if _is_dirty(results, (arm.name, seed))]
     if dirty and not _all_dirty(results):
         yield f"made by code with changes that are in no commit, at {_seeds(dirty)}."
+    steps = _other_budgets(results, arm)
+    if steps:
+        yield f"trained for another number of steps, {steps}."
     protocol = [path for path in arm.changes if path.startswith("evaluation.")]
     if protocol:
         changes = ", ".join(f"{path} = {arm.changes[path]}" for path in protocol)
@@ -98,22 +116,35 @@ def _about_seeds(results: Results) -> str:
     return f"Mean ± half of the 95 % t-interval over {_seeds(seeds)}, {number}."
 
 
-def _about_protocol(results: Results, *, parameters: bool) -> Iterator[str]:
+def _about_mixture(results: Results, mixture: Mixture) -> str:
+    """What was let through: who has which value."""
+    sides = []
+    for value, cells in mixture.sides:
+        seeds: dict[str, list[int]] = {}
+        for arm, seed in cells:
+            seeds.setdefault(results.arm(arm).label, []).append(seed)
+        who = "; ".join(f"{label} at {_seeds(found)}" for label, found in seeds.items())
+        sides.append(f"{value} ({who})")
+    return f"Not made alike: {mixture.what} is {', '.join(sides)}. Compare these rows with care."
+
+
+def _about_volumes(results: Results, *, uniformity: bool) -> Iterator[str]:
     if not results.records:
         return
     record = next(iter(results.records.values()))
     corner = ", ".join(f"{x:g}" for x in record.reference_point)
     floor = record.values.get("uniformity_floor")
     note = f"HV: hypervolume of scaled test losses below ({corner})."
-    if floor is not None and parameters:
+    if floor is not None and uniformity:
         note += f" Unif.: a model that ignores the preference has about {floor.value:.3f}."
-    sizes = {arm.name: r.anchor_parameters for arm in results.arms for r in results.of(arm.name).values()}
     yield note
-    if not parameters:
-        return
+
+
+def _about_parameters(results: Results) -> Iterator[str]:
+    sizes = {arm.name: r.anchor_parameters for arm in results.arms for r in results.of(arm.name).values()}
     if len(set(sizes.values())) == 1:
         yield f"Params: active parameters as part of the anchor net's {count(next(iter(sizes.values())))}."
-    else:
+    elif sizes:
         each = ", ".join(f"{results.arm(name).label} {count(size)}" for name, size in sizes.items())
         yield f"Params: active parameters as part of the anchor net's: {each}."
 
@@ -122,10 +153,26 @@ def _about_paper(results: Results) -> Iterator[str]:
     if any(arm.paper for arm in results.arms):
         anchor = paper_anchor(results, results.arms[0])
         size = f", parameters as part of its anchor net's {count(anchor)}" if anchor else ""
+        source = f"the paper's {results.manifest.source}" if results.manifest.source else "the paper"
         yield (
-            f"In brackets: the paper{size}. Its data and networks are others: compare the order of rows, not "
-            "the numbers."
+            f"In brackets: {source}{size}. Data, networks and recipes differ as docs/protocol.md says: "
+            "compare the order of rows before the numbers."
         )
+
+
+def _other_budgets(results: Results, arm: ManifestArm) -> str:
+    """Stages that an arm trains for another number of steps than the baseline does."""
+    baseline = next(iter(results.of(results.manifest.arms[0].name).values()), None)
+    record = next(iter(results.of(arm.name).values()), None)
+    if baseline is None or record is None:
+        return ""
+    usual = budgets(baseline)
+    other = {
+        stage.partition(":")[0]: (steps, usual[stage])
+        for stage, steps in budgets(record).items()
+        if usual.get(stage, steps) != steps
+    }
+    return ", ".join(f"{stage} {steps} (not {expected})" for stage, (steps, expected) in other.items())
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from dymu.reports.compare import Estimate, estimate
 from dymu.reports.footnotes import Notes
 from dymu.reports.grid import Controller, Grid, GridComparison, models_to_reach
+from dymu.reports.metric import HYPERVOLUME
 from dymu.reports.table import Cell, Column, Table
-from dymu.reports.tables import HYPERVOLUME
 from dymu.reports.training_time import Clock
 
 _COLUMNS = (

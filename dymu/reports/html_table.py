@@ -6,7 +6,7 @@ Everything that a page may want to sort or show by itself stands in data attribu
 ``data-paper``, ``data-mark`` and ``data-addresses`` (separated by spaces).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from dymu.reports.table import MISSING, Cell, Column, Table
@@ -32,21 +32,22 @@ figure.dymu-table { margin: 0; max-width: 80rem; }
 .dymu-table .below, .dymu-table .detail, .dymu-table .paper { display: block; font-size: .87em; }
 .dymu-table .below { font-weight: 400; }
 .dymu-table .spread, .dymu-table .detail, .dymu-table .paper { color: #565b63; }
-.dymu-table .missing { font-style: italic; color: #9a3412; }
+.dymu-table .missing .value { font-style: italic; color: #9a3412; }
 .dymu-table .notes { font-size: .87em; color: #43484f; padding-inline-start: 0; list-style: none; }
 .dymu-table .notes li { overflow-wrap: anywhere; margin-block: .2rem; }
 @media (prefers-color-scheme: dark) {
   body { color: #e8e8e8; background: #16181b; }
   .dymu-table tbody tr:nth-child(even) { background: #1f2226; }
   .dymu-table .spread, .dymu-table .detail, .dymu-table .paper, .dymu-table .notes { color: #aab1ba; }
-  .dymu-table .missing { color: #fdba74; }
+  .dymu-table .missing .value { color: #fdba74; }
 }
 """.strip()
 
 
 def as_html(table: Table) -> str:
     """The table as a ``figure`` element of class ``dymu-table``; no style, no script, all text escaped."""
-    heads = "".join(_head(column) for column in table.columns)
+    sorts = [_sort(column, [row[index] for row in table.rows]) for index, column in enumerate(table.columns)]
+    heads = "".join(_head(column, sort) for column, sort in zip(table.columns, sorts, strict=True))
     lines = [
         '<figure class="dymu-table">',
         '<div class="scroll" role="region" tabindex="0" ' + _attributes({"aria-label": table.title}) + ">",
@@ -54,7 +55,7 @@ def as_html(table: Table) -> str:
         f"<caption>{escape(table.title)}</caption>",
         f"<thead><tr>{heads}</tr></thead>",
         "<tbody>",
-        *(_row(table.columns, row) for row in table.rows),
+        *(_row(sorts, row) for row in table.rows),
         "</tbody>",
         "</table>",
         "</div>",
@@ -75,10 +76,15 @@ def html_page(table: Table) -> str:
     )
 
 
-def _head(column: Column) -> str:
+def _sort(column: Column, cells: Sequence[Cell]) -> str:
+    """A column of plain text is sorted by number if all of it is whole numbers, as seeds are."""
+    return "text" if column.plain and not all(cell.text.isdecimal() for cell in cells) else "number"
+
+
+def _head(column: Column, sort: str) -> str:
     attributes = {
         "scope": "col",
-        "data-sort": "text" if column.plain else "number",
+        "data-sort": sort,
         "data-better": _BETTER[column.higher_is_better],
     }
     parts = [f'<span class="title">{escape(column.title)}</span>']
@@ -90,17 +96,18 @@ def _head(column: Column) -> str:
     return f"<th {_attributes(attributes)}>{''.join(parts)}</th>"
 
 
-def _row(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> str:
+def _row(sorts: Sequence[str], row: tuple[Cell, ...]) -> str:
     first = f'<th scope="row">{escape(row[0].text)}</th>'
-    return f"<tr>{first}{''.join(_cells(columns[1:], row[1:]))}</tr>"
+    return f"<tr>{first}{''.join(_cells(sorts[1:], row[1:]))}</tr>"
 
 
-def _cells(columns: tuple[Column, ...], cells: tuple[Cell, ...]) -> Iterator[str]:
-    for column, cell in zip(columns, cells, strict=True):
+def _cells(sorts: Sequence[str], cells: tuple[Cell, ...]) -> Iterator[str]:
+    for sort, cell in zip(sorts, cells, strict=True):
         measured = cell.estimate
+        whole = cell.text if cell.text.isdecimal() else None
         attributes = {
-            "class": "plain" if column.plain else "missing" if cell.text == MISSING else None,
-            "data-value": None if measured is None else repr(measured.mean),
+            "class": "plain" if sort == "text" else "missing" if cell.text == MISSING else None,
+            "data-value": whole if measured is None else repr(measured.mean),
             "data-half-width": repr(measured.half_width) if measured and measured.half_width else None,
             "data-n": None if measured is None else str(measured.n),
             "data-paper": cell.paper or None,

@@ -1,27 +1,31 @@
 """Tables 5 and 7: what each task is judged by, and Delta_T against the single-task nets."""
 
-from collections.abc import Sequence
-
 from dymu.artifacts.manifest import ManifestArm
 from dymu.artifacts.record import Record
 from dymu.metrics.relative_drop import RELATIVE_DROP, relative_drop
-from dymu.reports.collect import Results
-from dymu.reports.footnotes import Notes
-from dymu.reports.table import Cell, Column, Table
-from dymu.reports.tables import (
-    FRACTION,
-    Metric,
-    ablation_table,
+from dymu.reports.cells import (
+    SEEDS,
     cell_of,
     column_of,
-    hundredths,
+    own_resources,
     resources_of,
-    study_table,
-    thousandths,
+    seeds_of,
     whole_table,
 )
+from dymu.reports.collect import Results
+from dymu.reports.footnotes import Notes
+from dymu.reports.metric import FRACTION, Metric, hundredths, thousandths
+from dymu.reports.significance import Significance
+from dymu.reports.table import Cell, Column, Table
+from dymu.reports.tables import ablation_table, study_table
 
-DROP = Metric(name=RELATIVE_DROP.name, title="Delta_T %", text=hundredths, paper_text=hundredths)
+DROP = Metric(
+    name=RELATIVE_DROP.name,
+    title="Delta_T %",
+    text=hundredths,
+    paper_text=hundredths,
+    higher_is_better=RELATIVE_DROP.higher_is_better,
+)
 
 _OF_METHODS = (1, 2, 3, 4)
 _OF_METRICS = (5, 7)
@@ -53,22 +57,29 @@ def metric_table(results: Results, *, provenance: bool = False) -> Table:
     """
     metrics = _task_metrics(results)
     resources = resources_of(results)
+    places = [(arm, c) for arm in results.arms for c in own_resources(results, arm)]
+    tested = Significance(results, DROP.title, lambda arm, c: drops(results, arm, c), places)
     columns = [
         Column(title="", plain=True),
         *(column_of(results, metric, None, resources) for metric in metrics),
-        Column(title=DROP.title, higher_is_better=RELATIVE_DROP.higher_is_better),
+        Column(title=DROP.title, higher_is_better=DROP.higher_is_better),
         column_of(results, FRACTION, None, resources),
+        SEEDS,
+        *([tested.column()] if tested else []),
     ]
-    notes = Notes(results)
-    rows: list[Sequence[Cell]] = []
-    for arm in results.arms:
-        own: Sequence[float | None] = results.resource_preferences(arm.name) or (None,)
-        for c in own:
-            label = notes.label(arm) + ("" if c is None else f", c = {c:g}")
-            cells = [cell_of(results, arm, metric, c) for metric in metrics]
-            drop = cell_of(results, arm, DROP, c, drops(results, arm, c))
-            rows.append([Cell(text=label), *cells, drop, cell_of(results, arm, FRACTION, c)])
-    return whole_table(results, columns, rows, [*notes.lines(provenance), _NOTE])
+    notes = Notes(results, volumes=False)
+    rows = [
+        [
+            Cell(text=notes.label(arm) + ("" if c is None else f", c = {c:g}")),
+            *(cell_of(results, arm, metric, c) for metric in metrics),
+            cell_of(results, arm, DROP, c, drops(results, arm, c)),
+            cell_of(results, arm, FRACTION, c),
+            seeds_of(results, arm),
+            *([tested.cell(arm, c)] if tested else []),
+        ]
+        for arm, c in places
+    ]
+    return whole_table(results, columns, rows, notes.lines(provenance, [_NOTE, *tested.notes()]))
 
 
 def drops(results: Results, arm: ManifestArm, c: float | None) -> dict[int, float]:

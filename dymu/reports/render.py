@@ -1,23 +1,27 @@
-"""Writes a table for a terminal, as Markdown, CSV, LaTeX or JSON. Text of users is escaped in all of them."""
+"""Writes a table for a terminal, as Markdown, CSV, LaTeX, HTML or JSON, with text escaped in all of them."""
 
 import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from dymu.errors import ReportError
+from dymu.reports.html_table import html_page
 from dymu.reports.table import Cell, Column, Table, form
 
 _ARROWS = {True: "↑", False: "↓", None: ""}
 _LATEX_ARROWS = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
 _STYLES = {"best": "bold", "second": "underline", "": ""}
+_NOTHING = "\u200b"  # stands between hyphens that would become a dash
 _LATEX_CHARACTERS = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -31,14 +35,31 @@ _LATEX_CHARACTERS = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    # Behind the end of a row these two would be an argument of it.
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    # Typed as they are these become other characters.
+    "`": r"\`{}",
+    '"': "''",
+    "|": r"\textbar{}",
     "±": r"$\pm$",
     "·": r"$\cdot$",
+    "×": r"$\times$",
+    "°": r"$^\circ$",
     "–": "--",
+    "−": "$-$",
+    _NOTHING: "{}",
+    "…": r"\ldots{}",
 }
 
 
 class TerminalTable:
-    """A table for a rich console; where it is too wide, each part of a cell gets a line of its own."""
+    """A table for a rich console.
+
+    Where it is too wide, each part of a cell gets a line of its own; where even that is too wide, columns
+    that do not fit stand below, behind the rows' names again.
+    """
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -46,10 +67,27 @@ class TerminalTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """What rich calls to print."""
         wide = _terminal_table(self._table, stacked=False)
-        fits = Measurement.get(console, options.update(max_width=10_000), wide).maximum <= options.max_width
-        yield wide if fits else _terminal_table(self._table, stacked=True)
+        if _widest(console, options, wide) <= options.max_width:
+            yield wide
+        else:
+            for part in self._parts(console, options):
+                yield _terminal_table(part, stacked=True)
         for note in self._table.footnotes:
             yield Text(note, style="dim")
+
+    def _parts(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        """As many columns at a time as fit with names of rows broken between words."""
+        names = [row[0].text for row in self._table.rows]
+        words = [word for name in names for word in name.split()]
+        spare = max(map(cell_len, names), default=0) - max(map(cell_len, words), default=0)
+        chosen: list[int] = []
+        for index in range(1, len(self._table.columns)):
+            more = _terminal_table(_part(self._table, [*chosen, index]), stacked=True)
+            if chosen and _widest(console, options, more) - spare > options.max_width:
+                yield _part(self._table, chosen)
+                chosen = []
+            chosen.append(index)
+        yield _part(self._table, chosen)
 
 
 def terminal(table: Table) -> RenderableType:
@@ -89,19 +127,24 @@ def latex(table: Table) -> str:
 
 
 def comma_separated(table: Table) -> str:
-    """CSV with a column for each number: mean, half width of the interval, n, and the paper's value."""
+    """CSV with a column for each number: mean, half width of the interval, n, and the paper's value.
+
+    The last column has the addresses of the records behind a row.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     header: list[str] = []
     for column in table.columns:
         parts = [""] if column.plain else ["", " half width", " n", " in other words", " paper"]
         header += [column.name + part for part in parts]
-    writer.writerow(header)
+    traced = any(cell.addresses for row in table.rows for cell in row)
+    writer.writerow([*header, "records"] if traced else header)
     for row in table.rows:
         fields: list[str] = []
         for column, cell in zip(table.columns, row, strict=True):
             fields += [cell.text] if column.plain else _numbers(cell)
-        writer.writerow(fields)
+        addresses = dict.fromkeys(address for cell in row for address in cell.addresses)
+        writer.writerow([*fields, " ".join(addresses)] if traced else fields)
     return out.getvalue()
 
 
@@ -114,6 +157,7 @@ _RENDERERS: Mapping[str, Callable[[Table], str]] = {
     "markdown": markdown,
     "csv": comma_separated,
     "latex": latex,
+    "html": html_page,
     "json": as_json,
 }
 
@@ -123,7 +167,7 @@ def render(table: Table, style: str) -> str:
 
     Args:
         table: The table.
-        style: ``markdown``, ``csv``, ``latex`` or ``json``.
+        style: ``markdown``, ``csv``, ``latex``, ``html`` or ``json``.
 
     Raises:
         ReportError: If there is no such style.
@@ -133,21 +177,39 @@ def render(table: Table, style: str) -> str:
     return _RENDERERS[style](table)
 
 
+def _widest(console: Console, options: ConsoleOptions, made: RichTable) -> int:
+    """Width of a table that has all the room it wants."""
+    return Measurement.get(console, options.update(max_width=10_000), made).maximum
+
+
+def _part(table: Table, chosen: Sequence[int]) -> Table:
+    """The first column and some others; the title only where the first of them is."""
+    columns = [0, *chosen]
+    return replace(
+        table,
+        title=table.title if not chosen or 1 in chosen else "",
+        columns=tuple(table.columns[index] for index in columns),
+        rows=tuple(tuple(row[index] for index in columns) for row in table.rows),
+    )
+
+
 def _terminal_table(table: Table, *, stacked: bool) -> RichTable:
     made = RichTable(
         box=box.SIMPLE_HEAD,
-        title=Text(table.title),
+        title=Text(table.title) if table.title else None,
         title_justify="left",
         title_style="bold",
         padding=(0, 1, 0, 0) if stacked else (0, 1),
         pad_edge=False,
     )
-    for column in table.columns:
+    for index, column in enumerate(table.columns):
         head = f"{column.title} {_ARROWS[column.higher_is_better]}".strip()
         made.add_column(
             Text(f"{head}\n{column.below}" if column.below else head),
             justify="left" if column.plain else "right",
             overflow="fold",
+            # Only names of rows are broken, unless a single column is too wide.
+            no_wrap=stacked and index > 0 and len(table.columns) > 2,
         )
     tall = any(cell.paper or cell.detail for row in table.rows for cell in row)
     for row in table.rows:
@@ -188,7 +250,9 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def _latex_text(text: str) -> str:
-    return "".join(_LATEX_CHARACTERS.get(character, character) for character in text.replace("\n", " "))
+    text = re.sub(r"(?<![\w-])-(?=\.?\d)", "−", " ".join(text.split()))
+    text = re.sub("-(?=-)", f"-{_NOTHING}", text)
+    return "".join(_LATEX_CHARACTERS.get(character, character) for character in text)
 
 
 def _latex_head(column: Column) -> str:

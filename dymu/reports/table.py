@@ -94,6 +94,8 @@ def _cell_form(cell: Cell) -> Any:
     if cell.estimate is not None:
         measured = cell.estimate
         found |= {"mean": measured.mean, "half_width": measured.half_width, "n": measured.n}
+    if cell.addresses:
+        found["addresses"] = list(cell.addresses)
     for name in ("detail", "paper", "mark"):
         if getattr(cell, name):
             found[name] = getattr(cell, name)

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from dymu.artifacts.record import Record
 from dymu.reports.collect import results_of
 from dymu.reports.footnotes import Notes, paper_anchor
 
@@ -45,3 +46,32 @@ def test_letters_go_on_after_z(study: Any, other_arm: Callable[..., Any]) -> Non
     study.publish()
     notes = Notes(results_of(study.store, study.manifest))
     assert [notes.label(arm).partition(" (")[2] for arm in study.manifest.arms[25:]] == ["z)", "aa)", "ab)"]
+
+
+def test_what_was_let_through_is_told_with_who_has_it(study: Any) -> None:
+    study.publish(
+        lambda arm, _, record: replace(record, data_digest="other") if arm == "no-affinity" else record
+    )
+    found = results_of(study.store, study.manifest, allow_mixed=True)
+    (line,) = [line for line in Notes(found).lines(provenance=False) if line.startswith("Not made alike")]
+    assert "the digest of the data is digest of the data (Ours at seeds 0, 1, 2; no L_inactive at" in line
+    assert "other (no task affinity at seeds 0, 1, 2). Compare these rows with care." in line
+
+
+def test_an_arm_that_trains_for_another_number_of_steps_says_so(study: Any) -> None:
+    def trained(arm: str, seed: int, record: Record) -> Record:
+        address = study.steps(arm, seed)["edge"]
+        steps = {"optimisation": {"num_steps": 400 if arm == "no-affinity" else 900}}
+        form = {**record.config[address], "config": steps}
+        return replace(record, config={**record.config, address: form})
+
+    study.arms["no-affinity"].changes = {"method.edge": "x"}
+    study.publish(trained)
+    lines = list(Notes(results_of(study.store, study.manifest)).lines(provenance=False))
+    assert "(a) no task affinity: trained for another number of steps, edge 400 (not 900)." in lines
+
+
+def test_brackets_name_the_papers_table(study: Any) -> None:
+    study.publish()
+    lines = Notes(results_of(study.store, study.manifest)).lines(provenance=False)
+    assert any(line.startswith("In brackets: the paper's Table 6, parameters") for line in lines)

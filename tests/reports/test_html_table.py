@@ -23,6 +23,7 @@ def table_of(text: str) -> Table:
             Column(title=text, below="c = 0", higher_is_better=True),
             Column(title="Loss", higher_is_better=False),
             Column(title="n", plain=True),
+            Column(title="Verdict", plain=True),
         ),
         rows=(
             (
@@ -38,6 +39,7 @@ def table_of(text: str) -> Table:
                 ),
                 Cell(text=MISSING),
                 Cell(text="2"),
+                Cell(text="undecided"),
             ),
         ),
         footnotes=(text,),
@@ -69,9 +71,14 @@ def test_every_element_is_closed(results: Results) -> None:
 
 
 def test_columns_say_how_they_sort_and_which_way_is_better() -> None:
-    heads = [attributes for tag, attributes in elements(as_html(table_of("x"))) if tag == "th"][:4]
-    assert [head["data-sort"] for head in heads] == ["text", "number", "number", "text"]
-    assert [head.get("data-better") for head in heads] == [None, "higher", "lower", None]
+    heads = [attributes for tag, attributes in elements(as_html(table_of("x"))) if tag == "th"][:5]
+    assert [head["data-sort"] for head in heads] == ["text", "number", "number", "number", "text"]
+    assert [head.get("data-better") for head in heads] == [None, "higher", "lower", None, None]
+
+
+def test_whole_numbers_that_are_text_are_sorted_as_numbers() -> None:
+    cells = [attributes for tag, attributes in elements(as_html(table_of("x"))) if tag == "td"]
+    assert (cells[2], cells[3]) == ({"data-value": "2"}, {"class": "plain"})
 
 
 def test_cells_hold_their_numbers_with_all_digits_and_their_addresses() -> None:

@@ -73,6 +73,8 @@ def test_columns_are_the_task_metrics_delta_t_and_parameters(published: Callable
         "parity loss",
         "Delta_T %",
         "Params %",
+        "n",
+        "p",
     ]
     assert [column.higher_is_better for column in table.columns[1:5]] == [True, False, False, True]
     assert [row[0].text for row in table.rows] == ["Ours, c = 0", "Ours, c = 1", "Single-Task", "Retrained"]
@@ -152,3 +154,13 @@ def test_a_table_is_chosen_by_number_or_by_what_the_records_hold(published: Call
 
 def test_results_without_delta_t_are_tabulated_as_ever(results: Results) -> None:
     assert table_of(results) == ablation_table(results)
+
+
+def test_p_is_of_delta_t_against_ours_at_the_same_c(published: Callable[..., Results]) -> None:
+    table = metric_table(published())
+    assert [cell(table, row, "p").text for row in range(4)] == ["–", "–", "–", "0.250"]
+    assert any(note.startswith("p: Delta_T % against Ours") for note in table.footnotes)
+
+
+def test_there_is_no_note_about_volumes_without_a_column_of_them(published: Callable[..., Results]) -> None:
+    assert not any(note.startswith("HV") for note in metric_table(published()).footnotes)

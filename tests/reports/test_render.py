@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ def printed(table: Table, width: int) -> str:
 def test_latex_escapes_everything_that_latex_reads() -> None:
     body = latex(table_of(NASTY)).splitlines()[1:]
     text = "\n".join(body)
-    for command in (r"\\textcolor\{gray\}", r"\\[a-zA-Z]+(\{\})?", r"\\[&%$#_{}]", r"\\\\"):
+    for command in (r"\\textcolor\{gray\}", r"\\[a-zA-Z]+(\{\})?", r"\\[&%$#_{}`]", r"\\\\"):
         text = re.sub(command, "", text)
     assert not re.search(r"[%#_~^<>]", text)
     assert (
@@ -90,7 +91,7 @@ def test_a_wide_terminal_has_mean_and_interval_on_one_line(results: Results) -> 
     assert "16.00 ± 0.75" in printed(ablation_table(results), 140)
 
 
-@pytest.mark.parametrize("style", ["markdown", "csv", "latex", "json"])
+@pytest.mark.parametrize("style", ["markdown", "csv", "latex", "html", "json"])
 def test_each_style_is_text_that_ends_with_a_newline(results: Results, style: str) -> None:
     text = render(ablation_table(results), style)
     assert text.endswith("\n")
@@ -102,5 +103,61 @@ def test_json_can_be_read(results: Results) -> None:
 
 
 def test_an_unknown_style_is_refused_by_name(results: Results) -> None:
-    with pytest.raises(ReportError, match=r"no style 'html'.*markdown, csv, latex, json"):
-        render(ablation_table(results), "html")
+    with pytest.raises(ReportError, match=r"no style 'word'.*markdown, csv, latex, html, json"):
+        render(ablation_table(results), "word")
+
+
+def test_csv_names_the_records_behind_a_row(results: Results) -> None:
+    rows = list(csv.DictReader(io.StringIO(comma_separated(ablation_table(results)))))
+    assert rows[1]["records"].split() == [
+        f"evaluate/digits-ours-no-inactive-loss-{seed}" for seed in (0, 1, 2)
+    ]
+
+
+@given(st.text(min_size=1, max_size=60, alphabet=st.characters(codec="utf-8", exclude_categories=["C"])))
+def test_latex_has_balanced_braces_and_no_open_mathematics(text: str) -> None:
+    body = latex(table_of(text))
+    plain = re.sub(r"\\\\|\\[{}$%]", "", body)
+    depth = 0
+    for character in plain:
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        assert depth >= 0
+    assert depth == 0
+    assert plain.count("$") % 2 == 0
+    assert plain.count(r"\begin{tabular}") == plain.count(r"\end{tabular}") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("--seeds 3", r"-{}-seeds 3"),
+        ("a --- b", r"a -{}-{}- b"),
+        ("-1.50", r"$-$1.50"),
+        ("from -.5 to 1e-05, sign-flip", r"from $-$.5 to 1e-05, sign-flip"),
+        ("`x`", r"\`{}x\`{}"),
+        ("0.5 ± 0.1 – °", r"0.5 $\pm$ 0.1 -- $^\circ$"),
+    ],
+)
+def test_latex_shows_marks_as_they_are(text: str, written: str) -> None:
+    assert f"% {written}\n" in latex(table_of(text))
+
+
+@pytest.mark.parametrize("text", ["[0pt] x", "*x"])
+def test_no_cell_is_read_as_an_argument_of_the_end_of_a_row(text: str) -> None:
+    lines = latex(table_of(text)).splitlines()
+    after = [line for before, line in pairwise(lines) if before.endswith(r"\\")]
+    assert after
+    assert not any(line.lstrip().startswith(("[", "*")) for line in after)
+
+
+@pytest.mark.parametrize("width", [30, 60, 80])
+def test_columns_that_do_not_fit_stand_below(results: Results, width: int) -> None:
+    table = ablation_table(results)
+    shown = printed(table, width)
+    words = set(shown.split())
+    assert {cell.text for row in table.rows for cell in row[1:]} <= words
+    assert "L_inactive" in words
+    assert max(len(line) for line in shown.splitlines()) <= width
+    # Names of rows are repeated with each part, the title is not.
+    assert sum("Ours" in line.split()[:1] for line in shown.splitlines()) > 1 or width > 80
+    assert shown.count("Table 6. ") == 1

@@ -38,6 +38,9 @@ def test_columns_are_volume_uniformity_and_parameters_at_each_c(results: Results
         "Unif. c = 1",
         "Params % c = 0",
         "Params % c = 1",
+        "n",
+        "p c = 0",
+        "p c = 1",
     ]
 
 
@@ -61,7 +64,7 @@ def test_a_missing_arm_has_a_row_and_a_note(study: Any) -> None:
     study.publish()
     table = ablation_table(results_of(study.store, study.manifest))
     assert table.rows[2][0].text == "no task affinity (a)"
-    assert {found.text for found in table.rows[2][1:]} == {"missing"}
+    assert [found.text for found in table.rows[2][1:]] == ["missing"] * 6 + ["0", "–", "–"]
     (note,) = [note for note in table.footnotes if note.startswith("(a)")]
     assert "evaluate/digits-ours-no-affinity-1" in note
     assert "`dymu run ablations.branching_regularizer --seed-list 0,1,2` makes it" in note
@@ -130,7 +133,15 @@ def test_methods_with_and_without_c_stand_in_one_study_table(
     table = ablation_table(found)
     assert table == study_table(found)
     assert [row[0].text for row in table.rows] == ["Ours, c = 0", "Ours, c = 1", "PHN-BN"]
-    assert [column.title for column in table.columns] == ["", "HV", "Unif.", "Params %", "MACs", "Control"]
+    assert [column.title for column in table.columns] == [
+        "",
+        "HV",
+        "Unif.",
+        "Params %",
+        "MACs",
+        "Control",
+        "n",
+    ]
     assert table.columns[1].higher_is_better is True
     assert cell(table, 2, "Control").text == "5.2k"
 
@@ -144,3 +155,48 @@ def test_small_hypervolumes_keep_their_digits(
     study.publish()
     found = cell(ablation_table(results_of(study.store, study.manifest)), 0, "HV c = 0")
     assert float(found.text) == pytest.approx(volume, rel=0.03)
+
+
+def test_a_cell_knows_the_records_behind_it(results: Results) -> None:
+    found = cell(ablation_table(results), 1, "HV c = 0")
+    assert found.addresses == tuple(f"evaluate/digits-ours-no-inactive-loss-{seed}" for seed in (0, 1, 2))
+
+
+def test_each_row_has_its_number_of_seeds(study: Any) -> None:
+    study.without = (("no-affinity", 2),)
+    study.publish()
+    table = ablation_table(results_of(study.store, study.manifest))
+    assert [cell(table, row, "n").text for row in range(3)] == ["3", "3", "2"]
+
+
+def test_one_seed_has_no_p(study: Any) -> None:
+    study.seeds = (0,)
+    study.publish()
+    table = ablation_table(results_of(study.store, study.manifest))
+    assert "p" not in {column.title for column in table.columns}
+    assert not any(note.startswith("p:") for note in table.footnotes)
+
+
+def test_a_method_that_was_not_measured_has_the_rows_that_the_paper_has(
+    study: Any, other_arm: Callable[..., Any]
+) -> None:
+    study.arms["phn"] = other_arm("PHN", resources=(None,))
+    study.without = tuple(("baseline", seed) for seed in study.seeds)
+    study.publish()
+    table = study_table(results_of(study.store, study.manifest))
+    assert [row[0].text for row in table.rows[:2]] == ["Ours (a), c = 0", "Ours (a), c = 1"]
+    assert [cell(table, row, "HV").paper for row in (0, 1)] == ["13.43", "13.08"]
+
+
+def test_before_anything_is_measured_columns_have_their_direction(study: Any) -> None:
+    study.without = tuple((arm, seed) for arm in study.arms for seed in study.seeds)
+    study.publish()
+    table = ablation_table(results_of(study.store, study.manifest))
+    assert [column.higher_is_better for column in table.columns[1:7]] == [True] * 4 + [False] * 2
+
+
+def test_what_stands_in_for_a_table_is_its_first_note(study: Any) -> None:
+    study.question, study.source = "baselines", "Table 3"
+    study.publish()
+    found = find_results(study.store, number=3, kind="table", study=None, question=None)
+    assert study_table(found).footnotes[0].startswith("Table 3 of the paper is the question")

@@ -28,6 +28,8 @@ class Style(StrEnum):
     MARKDOWN = "markdown"
     CSV = "csv"
     LATEX = "latex"
+    HTML = "html"
+    JSON = "json"
 
 
 class FigureFormat(StrEnum):

@@ -110,7 +110,7 @@ def affinity_figure(found: Sequence[Affinities], tasks: Sequence[str]) -> Figure
 
 def _arms(found: Affinities, num_arms: int) -> str:
     if 1 < len(found.labels) == num_arms:
-        return f"All {num_arms} arms"
+        return f"All {num_arms} arms" if num_arms > 2 else "Both arms"
     return (
         found.labels[0]
         if len(found.labels) == 1
@@ -120,7 +120,7 @@ def _arms(found: Affinities, num_arms: int) -> str:
 
 def _name_tasks(axis: Any, tasks: Sequence[str]) -> None:
     small = {} if len(tasks) <= _MAX_NUMBERED else {"fontsize": 5.0}
-    names = [shortened(task, 14) for task in tasks]
+    names = [shortened(task, 18) for task in tasks]
     turned = len(tasks) > 4 or any(len(name) > 8 for name in names)
     axis.set_xticks(range(len(tasks)), names, rotation=90 if turned else 0, **small)
     axis.set_yticks(range(len(tasks)), names, **small)

@@ -6,6 +6,7 @@ from matplotlib.patches import Patch
 
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
+from dymu.reports.figure_notes import LINE_IN, missing_lines, wrapped, write_notes
 from dymu.reports.resource_map import shares_of
 from dymu.reports.style import COLOURS, COLUMN_IN, shortened
 
@@ -28,7 +29,9 @@ def cost_distribution(results: Results) -> Figure:
     resources = sorted(
         {c for found in shares.values() for c in found}, key=lambda c: -1.0 if c is None else c
     )
-    figure = Figure(figsize=(COLUMN_IN, _ROW_IN * len(arms) + 0.75), layout="constrained")
+    notes = wrapped(missing_lines(results), COLUMN_IN)
+    height = _ROW_IN * len(arms) + 0.75 + LINE_IN * len(notes)
+    figure = Figure(figsize=(COLUMN_IN, height), layout="constrained")
     axis = figure.subplots()
     height = 0.8 / len(resources)
     for row, arm in enumerate(arms):
@@ -53,4 +56,5 @@ def cost_distribution(results: Results) -> Figure:
         handles = [Patch(color=COLOURS[i % len(COLOURS)], alpha=0.6) for i in range(len(resources))]
         labels = ["no c" if c is None else f"c = {c:g}" for c in resources]
         figure.legend(handles, labels, loc="outside upper center", ncols=len(resources))
+    write_notes(figure, notes)
     return figure

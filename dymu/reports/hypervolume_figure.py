@@ -87,8 +87,9 @@ def hypervolume_figure(results: Results) -> Figure:
         resources.remove(None)
     num_tasks = len(results.tasks)
     seeds = sorted({each.seed for panel in found.values() for each in panel.values()})
+    num_seeds = max(each.num_seeds for panel in found.values() for each in panel.values())
     width = COLUMN_IN if num_tasks <= 3 or len(resources) == 1 else PAGE_IN
-    notes = wrapped([_how(num_tasks), _which(seeds), *missing_lines(results)], width)
+    notes = wrapped([_how(num_tasks), _which(seeds, several=num_seeds > 1), *missing_lines(results)], width)
     height = _ROW_IN * len(arms) + LINE_IN * len(notes) + 0.3
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = panels(figure, len(arms), len(resources))
@@ -101,8 +102,8 @@ def hypervolume_figure(results: Results) -> Figure:
                 axis.set_axis_off()
                 continue
             _draw(axis, attained, results.tasks, limits, last=row == len(arms) - 1)
-            _write_volume(axis, attained.volume, below=num_tasks == 3)
-            if row == 0:
+            _write_volume(axis, attained.volume, right=num_tasks == 3)
+            if row == 0 and c is not None:
                 axis.set_title(resource_label(c), pad=14)
         axes[row][0].annotate(
             shortened(arm.label, int(14 * width / len(resources))),
@@ -182,10 +183,9 @@ def _draw_cube(axis: Any, found: Attained, tasks: Sequence[str], limits: Floats)
 def _draw_lines(axis: Any, found: Attained, tasks: Sequence[str], limits: Floats, *, last: bool) -> None:
     x = np.arange(len(tasks))
     for row in found.points_KN:
-        axis.fill_between(
-            x, row, found.reference, color=COLOURS[0], alpha=min(0.12, 1 / len(found.points_KN)), lw=0
-        )
         axis.plot(x, row, color=COLOURS[0], linewidth=0.6, alpha=0.7)
+    if len(found.points_KN):
+        axis.fill_between(x, found.points_KN.min(axis=0), found.reference, color=COLOURS[0], alpha=0.15, lw=0)
     axis.plot(x, found.reference, color=COLOURS[1], linewidth=0.9)
     axis.set_xlim(-0.2, len(tasks) - 0.8)
     axis.set_ylim(float(limits[0].min()), float(limits[1].max()) * 1.05)
@@ -194,15 +194,15 @@ def _draw_lines(axis: Any, found: Attained, tasks: Sequence[str], limits: Floats
     axis.set_ylabel("loss")
 
 
-def _write_volume(axis: Any, volume: float, *, below: bool) -> None:
+def _write_volume(axis: Any, volume: float, *, right: bool) -> None:
     axis.annotate(
         f"HV {volume:.4g}",
-        (1.0, 0.0 if below else 1.0),
+        (1.0 if right else 0.0, 0.0),
         xycoords="axes fraction",
-        xytext=(0, 2 if below else -2),
+        xytext=(0 if right else 4, 3),
         textcoords="offset points",
-        ha="right",
-        va="bottom" if below else "top",
+        ha="right" if right else "left",
+        va="bottom",
         fontsize=6.5,
     )
 
@@ -218,5 +218,7 @@ def _how(num_tasks: int) -> str:
     return "Lines: losses that no other preference improves in all tasks. Orange: the reference point."
 
 
-def _which(seeds: Sequence[int]) -> str:
+def _which(seeds: Sequence[int], *, several: bool) -> str:
+    if not several:
+        return f"Seed {', '.join(map(str, seeds))}."
     return f"Seed with the median hypervolume ({', '.join(map(str, seeds))}); HV: mean over seeds."

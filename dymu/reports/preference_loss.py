@@ -1,6 +1,6 @@
-"""Figure 7: the loss of each task over its preference, whatever the other preferences are."""
+"""Figures 7 and 15: the loss of each task over its preference, whatever the other preferences are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 from dymu.artifacts.record import Record
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
-from dymu.reports.style import COLOURS, PAGE_IN, RESOURCE_MARKERS, panels, shortened
+from dymu.reports.figure_notes import LINE_IN, missing_lines, wrapped, write_notes
+from dymu.reports.style import COLOURS, PAGE_IN, RESOURCE_MARKERS, line_of, panels, shortened
 
 Floats = NDArray[np.float64]
 
 _ROW_IN = 1.35
 _BINS = 5
+MAX_COLUMNS = 5
+_LEGEND_COLUMNS = 3
 
 
 def preference_loss(results: Results) -> Figure:
     """One row per arm, one column per task; points are evaluation preferences, lines means of fifths.
+
+    More than five tasks do not fit side by side: then a panel is a task and holds the lines of all arms.
 
     Raises:
         ReportError: If no arm has a record.
@@ -31,9 +36,13 @@ def preference_loss(results: Results) -> Figure:
         raise ReportError(
             f"{results.manifest.name} has no records; make them with `dymu run {results.manifest.target}`."
         )
+    if len(results.tasks) > MAX_COLUMNS:
+        return _many_tasks(results, {arm.label: measured[arm.name] for arm in arms})
     tasks = results.tasks
-    figure = Figure(figsize=(PAGE_IN, _ROW_IN * len(arms) + 0.5), layout="constrained")
-    axes = panels(figure, len(arms), len(tasks))
+    notes = wrapped(missing_lines(results), PAGE_IN)
+    height = _ROW_IN * len(arms) + 0.5 + LINE_IN * len(notes)
+    figure = Figure(figsize=(PAGE_IN, height), layout="constrained")
+    axes = panels(figure, len(arms), len(tasks), sharex=True, sharey="col")  # arms can be compared
     resources = sorted(
         {c for found in measured.values() for c in found}, key=lambda c: -1.0 if c is None else c
     )
@@ -45,13 +54,10 @@ def preference_loss(results: Results) -> Figure:
                     preference_SN, loss_SN = measured[arm.name][c]
                     _draw(axis, preference_SN[:, column], loss_SN[:, column], index)
             axis.set_xlim(-0.02, 1.02)
-            axis.sharey(axes[0][column])  # one scale per task, so that arms can be compared
             if row == 0:
                 axis.set_title(shortened(task, 20))
             if row == len(arms) - 1:
                 axis.set_xlabel("preference")
-            else:
-                axis.tick_params(labelbottom=False)
         axes[row][0].set_ylabel(shortened(arm.label, 22) + "\ntest loss")
     if resources != [None]:
         handles = [
@@ -59,7 +65,40 @@ def preference_loss(results: Results) -> Figure:
             for i in range(len(resources))
         ]
         labels = ["no c" if c is None else f"c = {c:g}" for c in resources]
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(resources))
+        figure.legend(handles, labels, loc="outside upper right", ncols=len(resources))
+    write_notes(figure, notes)
+    return figure
+
+
+def _many_tasks(
+    results: Results, measured: Mapping[str, Mapping[float | None, tuple[Floats, Floats]]]
+) -> Figure:
+    tasks = results.tasks
+    rows = -(-len(tasks) // MAX_COLUMNS)
+    lines = {
+        (label, c): sample
+        for label, samples in measured.items()
+        for c, sample in sorted(samples.items(), key=lambda item: -1.0 if item[0] is None else item[0])
+    }
+    legend_rows = -(-len(lines) // _LEGEND_COLUMNS)
+    notes = wrapped(missing_lines(results), PAGE_IN)
+    height = _ROW_IN * rows + 0.3 + 0.14 * legend_rows + LINE_IN * len(notes)
+    figure = Figure(figsize=(PAGE_IN, height), layout="constrained")
+    axes = [axis for row in panels(figure, rows, MAX_COLUMNS) for axis in row]
+    for number, (axis, task) in enumerate(zip(axes, tasks, strict=False)):
+        for index, (preference_SN, loss_SN) in enumerate(lines.values()):
+            axis.plot(*binned(preference_SN[:, number], loss_SN[:, number]), **line_of(index))
+        axis.set_title(shortened(task, 19), loc="left", fontsize=6.5)
+        axis.set_xlim(left=0)
+    for axis in axes[len(tasks) :]:
+        axis.set_axis_off()
+    for axis in axes[max(0, len(tasks) - MAX_COLUMNS) : len(tasks)]:
+        axis.set_xlabel("preference")
+    handles = [Line2D([], [], **line_of(index)) for index in range(len(lines))]
+    labels = [shortened(label if c is None else f"{label}, c = {c:g}", 40) for label, c in lines]
+    figure.legend(handles, labels, loc="outside upper left", ncols=_LEGEND_COLUMNS, labelspacing=0.25)
+    write_notes(figure, notes)
+    figure.supylabel("test loss", fontsize=7.5)
     return figure
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
-from dymu.reports.figure_notes import in_order, resource_label
+from dymu.reports.figure_notes import LINE_IN, in_order, missing_lines, resource_label, wrapped, write_notes
 from dymu.reports.preference_loss import binned
 from dymu.reports.resource_map import shares_of
 from dymu.reports.style import COLOURS, COLUMN_IN, PAGE_IN, panels, shortened
@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 _BINS = 10
 _ROW_IN = 1.5
 _COLUMNS = 3
+_EVENNESS = (
+    "Evenness: entropy of the preference as part of its largest; 0 for one task alone, 1 where all are equal."
+)
 
 
 def evenness(preference_SN: Floats) -> Floats:
@@ -43,8 +46,10 @@ def resource_entropy(results: Results) -> Figure:
     columns = min(_COLUMNS, len(arms))
     rows = -(-len(arms) // columns)
     width = COLUMN_IN if columns == 1 else PAGE_IN
-    figure = Figure(figsize=(width, _ROW_IN * rows + 0.5), layout="constrained")
-    axes = [axis for row in panels(figure, rows, columns) for axis in row]
+    notes = wrapped([_EVENNESS, *missing_lines(results)], width)
+    height = _ROW_IN * rows + 0.4 + LINE_IN * len(notes)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = [axis for row in panels(figure, rows, columns, sharex=True, sharey=True) for axis in row]
     for axis, arm in zip(axes, arms, strict=False):
         for index, c in enumerate(resources):
             if c in shares[arm.name]:
@@ -56,15 +61,14 @@ def resource_entropy(results: Results) -> Figure:
                 )
                 axis.plot(*binned(x_S, percent_S, _BINS), color=colour)
         axis.set_title(shortened(arm.label, 32), loc="left")
-        axis.sharex(axes[0])
-        axis.sharey(axes[0])
-    for column in range(1, columns):
-        for axis in axes[column::columns]:
-            axis.tick_params(labelleft=False)
+        axis.tick_params(labelbottom=True)  # the panel below may be empty
     for axis in axes[len(arms) :]:
         axis.set_axis_off()
-    figure.supxlabel("evenness of the preference: entropy as part of its largest", fontsize=7.5)
-    figure.supylabel("active parameters, % of the anchor net", fontsize=7.5)
+    for axis in axes[max(0, len(arms) - columns) : len(arms)]:
+        axis.set_xlabel("evenness")
+    for axis in axes[::columns]:
+        axis.set_ylabel("active parameters, %")
+    write_notes(figure, notes)
     if resources != [None]:
         handles = [Line2D([], [], color=COLOURS[i % len(COLOURS)]) for i in range(len(resources))]
         labels = [resource_label(c) for c in resources]

@@ -13,12 +13,14 @@ from dymu.artifacts.manifest import ManifestArm
 from dymu.artifacts.record import Record
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
+from dymu.reports.figure_notes import LINE_IN, missing_lines, wrapped, write_notes
 from dymu.reports.style import COLUMN_IN, MAP_COLOURS, shortened
 
 Floats = NDArray[np.float64]
 
 _SIDE = 40  # triangles along a side; 1600 in all show each of the paper's 1000 preferences
 _ROW_IN = 1.42
+_FLAT = 0.1  # of the scale if all shares are the same
 # Where the names of the tasks stand, and how they are aligned there.
 _CORNERS = (
     ((1.08, -0.04, -0.04), "center", "bottom"),
@@ -51,7 +53,9 @@ def resource_map(results: Results) -> Figure:
         {c for found in shares.values() for c in found}, key=lambda c: -1.0 if c is None else c
     )
     scale = _scale(values for found in shares.values() for _, values in found.values())
-    figure = Figure(figsize=(COLUMN_IN, _ROW_IN * len(arms) + 0.75), layout="constrained")
+    notes = wrapped(missing_lines(results), COLUMN_IN)
+    height = _ROW_IN * len(arms) + 0.75 + LINE_IN * len(notes)
+    figure = Figure(figsize=(COLUMN_IN, height), layout="constrained")
     axes = figure.subplots(len(arms), len(resources), squeeze=False, subplot_kw={"projection": "ternary"})
     for row, arm in enumerate(arms):
         for column, c in enumerate(resources):
@@ -69,6 +73,7 @@ def resource_map(results: Results) -> Figure:
     bar.ax.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
     bar.set_label("active parameters as part of the anchor net")
     bar.outline.set_linewidth(0.5)
+    write_notes(figure, notes)
     return figure
 
 
@@ -131,7 +136,7 @@ def at_centres(points_VN: Floats, triangles: NDArray[np.int64], sample: tuple[Fl
 def _scale(values: Iterable[Floats]) -> Normalize:
     everything = np.concatenate(list(values))
     low, high = float(everything.min()), float(everything.max())
-    return Normalize(low, high if high > low else low + 0.01)
+    return Normalize(low if high > low else high - _FLAT, high)
 
 
 def _draw(
@@ -163,7 +168,7 @@ def _draw(
 
 def _name_row(axis: TernaryAxes, arm: ManifestArm) -> None:
     axis.annotate(
-        shortened(arm.label, 26),
+        shortened(arm.label, 22),
         (-0.16, 0.5),
         xycoords="axes fraction",
         rotation=90,

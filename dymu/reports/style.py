@@ -2,18 +2,22 @@
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import matplotlib.style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 COLUMN_IN = 3.35
 PAGE_IN = 6.9
 FORMATS = ("svg", "pdf", "png")
+_DPI = 300  # of pictures
 
 # Okabe and Ito's palette without its yellow, which white paper swallows.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -22,8 +26,6 @@ RESOURCE_MARKERS = ("o", "^", "s", "D", "v")
 MAP_COLOURS = "viridis"
 
 _STYLE_SHEET = re.compile(r"\s*<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
-
-_UNDATED: Mapping[str, Mapping[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
 _SETTINGS: Any = {
     "font.size": 7.5,
@@ -43,7 +45,6 @@ _SETTINGS: Any = {
     "axes.grid": False,
     "legend.frameon": False,
     "figure.dpi": 100,
-    "savefig.dpi": 300,
     "text.parse_math": False,  # a dollar sign in a label starts no formula
     "pdf.fonttype": 42,  # text stays text
     "svg.hashsalt": "dymu",  # the same figure is the same file
@@ -71,20 +72,54 @@ def shortened(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
-def panels(figure: Figure, rows: int, columns: int) -> list[list[Any]]:
-    """A grid of axes, row by row."""
-    return [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
+def panels(figure: Figure, rows: int, columns: int, **shared: Any) -> list[list[Any]]:
+    """A grid of axes, row by row; ``sharex`` and ``sharey`` as of ``Figure.subplots``."""
+    return [list(row) for row in figure.subplots(rows, columns, squeeze=False, **shared)]
 
 
 def save(figure: Figure, folder: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write a figure in some of :data:`FORMATS`; the same figure gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # it is laid out; each format would do it again
+    _lay_out(figure)
     paths = [folder / f"{name}.{suffix}" for suffix in formats]
     for path in paths:
-        figure.savefig(path, metadata=dict(_UNDATED[path.suffix[1:]]))
+        _PRINTERS[path.suffix[1:]](figure, path)
     return paths
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place everything once, so that no format does it again."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
+# ``Figure.savefig`` draws twice for each format, first without a trace, to lay out. A canvas draws once, but
+# leaves a resolution of its own behind.
+
+
+def _print_svg(figure: Figure, target: Path | io.StringIO) -> None:
+    figure.set_dpi(_DPI)
+    canvas: Any = FigureCanvasSVG(figure)
+    canvas.print_svg(target, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+
+
+def _print_pdf(figure: Figure, path: Path) -> None:
+    figure.set_dpi(_DPI)
+    canvas: Any = FigureCanvasPdf(figure)
+    canvas.print_pdf(path, metadata={"CreationDate": None})
+
+
+def _print_png(figure: Figure, path: Path) -> None:
+    figure.set_dpi(_DPI)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(path)
+
+
+_PRINTERS: Mapping[str, Callable[[Figure, Path], None]] = {
+    "svg": _print_svg,
+    "pdf": _print_pdf,
+    "png": _print_png,
+}
 
 
 def svg_text(figure: Figure, name: str) -> str:
@@ -98,7 +133,8 @@ def svg_text(figure: Figure, name: str) -> str:
         The element alone, without XML declaration and metadata.
     """
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    _lay_out(figure)
+    _print_svg(figure, stream)
     _, tag, rest = stream.getvalue().partition("<svg")
     # A style sheet within a page would hold for the whole page; what it says is inherited anyway.
     text, sheets = _STYLE_SHEET.subn("", tag + rest.rstrip())

@@ -143,11 +143,13 @@ def _label(results: Results, arm: str, c: float | None) -> str:
 
 
 def _notes(results: Results, alone: bool, shown: int, available: int) -> Sequence[str]:
-    how = (
-        "Preferences are shared between the two tasks; others have none."
-        if alone or len(results.tasks) == 2
-        else "Small: evaluation preferences. Lines: means of fifths by the pair's ratio, each preference "
-        "weighted by what it gives the pair; records hold too few preferences of the pair alone."
-    )
+    how = []
+    if alone and len(results.tasks) > 2:
+        how = ["Preferences are shared between the two tasks; others have none."]
+    elif not alone:
+        how = [
+            "Small: evaluation preferences. Lines: means of fifths by the pair's ratio, each preference "
+            "weighted by what it gives the pair; records hold too few preferences of the pair alone."
+        ]
     some = [f"{shown} of {available} pairs: those over which losses range most."] if shown < available else []
-    return [how, *some, *missing_lines(results)]
+    return [*how, *some, *missing_lines(results)]

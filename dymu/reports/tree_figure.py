@@ -14,9 +14,11 @@ from dymu.reports.predicted_tree import PredictedTree, corner, nearest_preferenc
 from dymu.reports.style import COLOURS, COLUMN_IN, PAGE_IN, line_of, panels, shortened
 
 MAX_ROWS = 6
+_MAX_STREAMS = 40  # in all rows together; more do not fit a page
 _NARROW_LAYERS = 10  # two trees of more layers do not fit a column of a paper
 _STREAM_IN, _ROW_EXTRA_IN = 0.17, 0.42
 _LANE = 0.14  # between tasks on one edge, in streams
+_NAME = 9  # characters of a task beside its head, in a figure of one column
 _HEAD = 0.9  # from the last layer to the heads, in layers
 
 
@@ -33,7 +35,7 @@ def uniform_trees(results: Results) -> Figure:
         if record is not None:
             rows[arm.label] = _trees(record, target)
     _check(rows, results)
-    return _figure(results, dict(list(rows.items())[:MAX_ROWS]), len(rows))
+    return _figure(results, dict(list(rows.items())[: most_rows(len(results.tasks))]), len(rows))
 
 
 def corner_trees(results: Results) -> Figure:
@@ -51,10 +53,15 @@ def corner_trees(results: Results) -> Figure:
     if record is not None:
         preferences = record.points[0].preferences
         best = sorted(range(len(tasks)), key=lambda task: -max(row[task] for row in preferences))
-        for task in sorted(best[:MAX_ROWS]):
+        for task in sorted(best[: most_rows(len(tasks))]):
             rows[f"mostly {tasks[task]}"] = _trees(record, corner(task, len(tasks)))
     _check(rows, results)
     return _figure(results, rows, len(tasks))
+
+
+def most_rows(num_tasks: int) -> int:
+    """How many trees of so many tasks fit a page below one another."""
+    return max(1, min(MAX_ROWS, _MAX_STREAMS // num_tasks))
 
 
 def _first_with_trees(results: Results, arm: str) -> Record | None:
@@ -84,7 +91,8 @@ def _figure(
     resources = in_order({c for trees in rows.values() for c in trees})
     example = next(tree for trees in rows.values() for tree in trees.values())
     num_streams, num_layers = example.num_streams, example.paths_NL.shape[1]
-    width = COLUMN_IN if num_layers * len(resources) <= 2 * _NARROW_LAYERS else PAGE_IN
+    narrow = num_layers * len(resources) <= 2 * _NARROW_LAYERS and num_streams <= len(COLOURS)
+    width = COLUMN_IN if narrow else PAGE_IN
     shown = ", ".join(map(str, sorted({tree.seed for trees in rows.values() for tree in trees.values()})))
     notes = [
         f"Seed {shown}. From left to right the image, the layers and the heads; a row is a stream of the "
@@ -101,19 +109,22 @@ def _figure(
             axis = axes[row][column]
             axis.set_axis_off()
             if c in trees:
-                draw_tree(axis, trees[c], results.tasks)
+                draw_tree(
+                    axis, trees[c], results.tasks, name_length=_NAME if width == COLUMN_IN else 2 * _NAME
+                )
             if row == 0:
                 _write_above(axis, resource_label(c), 0.5, "center", up=13)
-        _write_above(axes[row][0], shortened(label, int(7 * width)), 0.0, "left")
+        _write_above(axes[row][0], shortened(label, int(5.5 * width)), 0.0, "left")
     write_notes(figure, notes)
     return figure
 
 
-def draw_tree(axis: Any, tree: PredictedTree, tasks: Sequence[str]) -> None:
+def draw_tree(axis: Any, tree: PredictedTree, tasks: Sequence[str], *, name_length: int) -> None:
     """Draw a tree: the image left, layers from left to right, streams from top to bottom, heads right."""
     num_tasks, num_layers = tree.paths_NL.shape
     used = tree.used
     lane = min(_LANE, 0.7 / num_tasks)
+    width = min(1.2, 0.7 * lane * _STREAM_IN * 72)
     for layer in range(num_layers):
         for stream in range(tree.num_streams):
             passing = used.get((layer, stream), ())
@@ -129,10 +140,10 @@ def draw_tree(axis: Any, tree: PredictedTree, tasks: Sequence[str]) -> None:
             ys += [y, y]
         xs.append(head_x)
         ys.append(_head_y(task, num_tasks, tree.num_streams))
-        axis.plot(xs, ys, **line_of(task) | {"linewidth": 1.2}, solid_joinstyle="round", zorder=3)
+        axis.plot(xs, ys, **line_of(task) | {"linewidth": width}, solid_joinstyle="round", zorder=3)
         axis.plot(xs[-1:], ys[-1:], "s", color=line_of(task)["color"], markersize=3.2, zorder=4)
         axis.annotate(
-            f"{shortened(tasks[task], 9)} {tree.preference[task]:.2f}",
+            f"{shortened(tasks[task], name_length)} {tree.preference[task]:.2f}",
             (xs[-1], ys[-1]),
             xytext=(3.5, 0),
             textcoords="offset points",

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from dymu.errors import ReportError
 from dymu.reports.collect import Results, results_of
-from dymu.reports.preference_loss import binned, losses_of, preference_loss
+from dymu.reports.preference_loss import MAX_COLUMNS, binned, losses_of, preference_loss
 from dymu.reports.style import paper_style
 
 
@@ -49,3 +50,30 @@ def test_without_records_there_is_no_figure(study: Any) -> None:
     study.publish()
     with pytest.raises(ReportError, match="has no records"):
         preference_loss(results_of(study.store, study.manifest))
+
+
+@pytest.mark.parametrize("count", [2, 5, 7])
+def test_any_number_of_tasks_fits_a_page(study: Any, count: int, fits: Callable[..., None]) -> None:
+    study.tasks = tuple(f"task {number}" for number in range(count))
+    study.without = (("baseline", 1),)
+    study.publish()
+    with paper_style():
+        figure = preference_loss(results_of(study.store, study.manifest))
+        fits(figure)
+    shown = [axis for axis in figure.axes if axis.axison]
+    assert len(shown) == (3 * count if count <= MAX_COLUMNS else count)
+    assert figure.get_supxlabel() == "No record of Ours at seed 1"
+
+
+def test_one_scale_holds_the_points_of_all_arms(study: Any) -> None:
+    def worsen(name: str, _: int, record: Any) -> Any:
+        for row in record.points[0].losses if name == "no-affinity" else ():
+            row[0] += 5.0
+        return record
+
+    study.publish(worsen)
+    with paper_style():
+        figure = preference_loss(results_of(study.store, study.manifest))
+    limits = {axis.get_ylim() for axis in figure.axes[::3]}
+    assert len(limits) == 1
+    assert next(iter(limits))[1] > 5.0

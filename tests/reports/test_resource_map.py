@@ -84,3 +84,23 @@ def test_without_costs_there_is_no_map(study: Any) -> None:
     study.publish()
     with pytest.raises(ReportError, match="costs of sampled preferences"):
         resource_map(results_of(study.store, study.manifest))
+
+
+def test_a_map_of_equal_shares_has_a_scale_that_ends_with_them(
+    study: Any, other_arm: Callable[..., Any]
+) -> None:
+    study.arms = {"baseline": other_arm("Single-Task", cost=9.0, resources=(None,))}
+    study.publish()
+    with paper_style():
+        figure = resource_map(results_of(study.store, study.manifest))
+    norm = figure.axes[0].collections[0].norm
+    assert (norm.vmin, norm.vmax) == pytest.approx((0.9, 1.0))
+
+
+def test_text_fits_and_missing_records_are_listed(study: Any, fits: Callable[..., None]) -> None:
+    study.without = (("baseline", 2),)
+    study.publish()
+    with paper_style():
+        figure = resource_map(results_of(study.store, study.manifest))
+        fits(figure)
+    assert figure.get_supxlabel() == "No record of Ours at seed 2"

@@ -8,7 +8,7 @@ from matplotlib.patches import FancyBboxPatch
 from dymu.errors import ReportError
 from dymu.reports.collect import Results, results_of
 from dymu.reports.style import paper_style
-from dymu.reports.tree_figure import MAX_ROWS, corner_trees, uniform_trees
+from dymu.reports.tree_figure import corner_trees, most_rows, uniform_trees
 
 
 def texts(figure: Any) -> list[str]:
@@ -59,8 +59,8 @@ def test_of_many_tasks_some_corners_are_shown(study: Any, fits: Callable[..., No
     with paper_style():
         figure = corner_trees(results_of(study.store, study.manifest))
         fits(figure)
-    assert len(figure.axes) == 2 * MAX_ROWS
-    assert figure.get_supxlabel().endswith(f"{MAX_ROWS} of 9 shown.")
+    assert len(figure.axes) == 2 * 4
+    assert figure.get_supxlabel().endswith("4 of 9 shown.")
 
 
 def test_methods_without_trees_are_left_out(study: Any, other_arm: Callable[..., Any]) -> None:
@@ -68,3 +68,7 @@ def test_methods_without_trees_are_left_out(study: Any, other_arm: Callable[...,
     study.publish()
     with pytest.raises(ReportError, match=r"holds predicted trees; make one with `dymu run .*controllable"):
         uniform_trees(results_of(study.store, study.manifest))
+
+
+def test_a_page_holds_fewer_trees_of_more_tasks() -> None:
+    assert [most_rows(count) for count in (2, 3, 5, 9, 20, 100)] == [6, 6, 6, 4, 2, 1]

@@ -7,9 +7,10 @@ import typer
 
 from dymu.commands.console import make_console, print_json, reading
 from dymu.commands.options import FigureFormat, Json, OutDir, QuestionName, StoreDir, StudyName, Style
-from dymu.errors import ReportError
+from dymu.errors import ReportError, SpecError
 
 if TYPE_CHECKING:
+    from dymu.artifacts.store import Store
     from dymu.reports.table import Table
 
 app = typer.Typer()
@@ -90,22 +91,36 @@ def figure(
         print(path)
 
 
-@app.command(epilog="Example:  [bold]dymu claims --question ablations.branching_regularizer[/bold]")
+@app.command(
+    epilog="Examples:  [bold]dymu claims --question ablations.branching_regularizer[/bold]   "
+    "[bold]dymu claims --study studies.digits:ours[/bold]"
+)
 def claims(
     number: Annotated[int | None, typer.Argument(metavar="[NUMBER]", help="Of the paper's table.")] = None,
     study: StudyName = None,
     question: QuestionName = None,
+    style: Annotated[Style, typer.Option(help="How to write the table.")] = Style.TERMINAL,
+    allow_mixed: Annotated[
+        bool,
+        typer.Option("--allow-mixed", help="Take records of other revisions or step budgets together."),
+    ] = False,
     store: StoreDir = None,
     as_json: Json = False,
 ) -> None:
-    """Say which claims of the paper are reproduced, not reproduced, or undecided at this many seeds."""
+    """Say which claims are reproduced, not reproduced, or undecided at this many seeds.
+
+    A question has claims of its own; --study alone checks all claims of the paper, G1 to G22, on a study.
+    """
     from dymu.reports import collect
     from dymu.reports.claims import check_claims, claims_table
 
+    if study is not None and question is None and number is None:
+        _print(_claims_of_paper(reading(store), study, allow_mixed=allow_mixed), style, as_json=as_json)
+        return
     results = collect.find_results(
-        reading(store), number=number, kind="table", study=study, question=question
+        reading(store), number=number, kind="table", study=study, question=question, allow_mixed=allow_mixed
     )
-    _print(claims_table(check_claims(results)), Style.TERMINAL, as_json=as_json)
+    _print(claims_table(check_claims(results)), style, as_json=as_json)
 
 
 @app.command(
@@ -136,6 +151,25 @@ def records(
         return
     write_frame(frame, out)
     print(f"{out}: {len(frame)} records, {len(frame.columns)} columns")
+
+
+def _claims_of_paper(store: "Store", study: str, *, allow_mixed: bool) -> "Table":
+    from dymu.reports.evidence import gather
+    from dymu.reports.paper_verdicts import findings_table, judge
+
+    evidence = gather(store, study, allow_mixed=allow_mixed)
+    return findings_table(evidence, judge(evidence, exists=_can_run))
+
+
+def _can_run(target: str) -> bool:
+    """Whether a study or question can be loaded from here."""
+    from dymu.run.target import load_question, load_study
+
+    try:
+        (load_study if ":" in target else load_question)(target, folder=Path.cwd())
+    except SpecError:
+        return False
+    return True
 
 
 def _print(made: "Table", style: Style, *, as_json: bool) -> None:

@@ -155,3 +155,24 @@ def test_a_figure_without_records_says_which_command_makes_them(finished: Dymu, 
     said = finished("figure", number)
     assert said.code == 4
     assert "Make them: `dymu run ablations." in said.err
+
+
+def test_a_study_is_judged_by_all_claims_of_the_paper(finished: Dymu) -> None:
+    said = finished("claims", "--study", "toy_studies:ours", "--json")
+    assert said.code == 0
+    rows = said.json["rows"]
+    assert {"G1a", "G7a", "G22"} <= {row[""] for row in rows}
+    # The toy module has no such study, and few seeds decide nothing.
+    assert any("there is no toy_studies:phn: " in note for note in said.json["footnotes"])
+    assert {row["Verdict"] for row in rows} == {"undecided", "not applicable"}
+
+
+@pytest.mark.parametrize(("style", "part"), [("markdown", "| G1a |"), ("csv", "G1a,"), ("latex", "G1a &")])
+def test_claims_come_in_styles(finished: Dymu, style: str, part: str) -> None:
+    assert part in finished("claims", "--study", "toy_studies:ours", "--style", style).out
+
+
+def test_claims_of_an_unknown_study_are_refused(finished: Dymu) -> None:
+    said = finished("claims", "--study", "studies.scenes:ours")
+    assert said.code == 4
+    assert "knows no study 'studies.scenes:ours'" in said.err

@@ -1,0 +1,254 @@
+"""The paper's claims about its ablations, retrained architectures and overhead: G13 to G22, as data."""
+
+from dymu.reports.checks import (
+    FRUGAL,
+    RETRAINED,
+    RICH,
+    Case,
+    Check,
+    Measure,
+    as_printed,
+    both_ends,
+    exceeds,
+    frugal,
+    least,
+    only_if,
+    rich,
+    within,
+)
+from dymu.reports.measures_between import flat_over
+from dymu.spec.ablation import BASELINE
+
+_HV, _UNIFORMITY, _DROP = "hypervolume", "uniformity", "relative_drop"
+_SIZE, _MACS, _SHARE = "active_parameters", "active_macs", "active_parameter_fraction"
+_REGULARIZER, _THRESHOLD = "ablations.branching_regularizer", "ablations.active_threshold"
+_SAMPLING, _ARCHITECTURES = "ablations.preference_sampling", "ablations.architectures"
+_ADAPTATION = "ablations.adaptation"
+_CONCENTRATIONS = ("concentration-0.1", "concentration-0.5", "concentration-1")
+_OF_THREE = "the thresholds lie around a third, which is the share of one of three tasks"
+
+
+def _removed(number: str, arm: str, what: str, row: int) -> tuple[Check, ...]:
+    """What rows 2 to 5 of Table 6 have in common: more parameters, lower uniformity, lower hypervolume."""
+    source = f"Table 6, row {row}"
+
+    def check(letter: str, text: str, quantity: str, measure: Measure) -> Check:
+        return Check(
+            name=f"{number}{letter}",
+            text=f"Without {what} {text}",
+            quantity=quantity,
+            source=source,
+            measure=measure,
+            arms=(BASELINE, arm),
+            question=_REGULARIZER,
+        )
+
+    return (
+        check(
+            "a",
+            "more parameters run at c = 0",
+            "parameters beyond those with it, relative",
+            exceeds(rich(_SIZE, arm), rich(_SIZE), relative=True),
+        ),
+        check(
+            "b",
+            "uniformity falls at c = 0",
+            "uniformity with it beyond that without",
+            exceeds(rich(_UNIFORMITY), rich(_UNIFORMITY, arm)),
+        ),
+        check(
+            "c",
+            "hypervolume falls at c = 0",
+            "HV with it beyond that without",
+            exceeds(rich(_HV), rich(_HV, arm)),
+        ),
+    )
+
+
+def _flat(name: str, arm: str, what: str, row: int) -> Check:
+    return Check(
+        name=name,
+        text=f"Without {what} hypervolume hardly depends on c: by a twentieth at most",
+        quantity=".05 less the relative change of HV from c = 0 to c = 1",
+        source=f"Table 6, row {row}",
+        measure=both_ends(within(frugal(_HV, arm), rich(_HV, arm), tolerance=0.05)),
+        arms=(BASELINE, arm),
+        question=_REGULARIZER,
+    )
+
+
+def _has_three_tasks(case: Case) -> bool:
+    return len(case.results.tasks) == 3
+
+
+def _threshold(name: str, text: str, quantity: str, measure: Measure, arm: str) -> Check:
+    return Check(
+        name=name,
+        text=text,
+        quantity=quantity,
+        source="Figure 8, Appendix H",
+        measure=only_if(_has_three_tasks, _OF_THREE, measure),
+        arms=(BASELINE, arm),
+        question=_THRESHOLD,
+    )
+
+
+def _retrained(name: str, text: str, quantity: str, measure: Measure, arms: tuple[str, ...]) -> Check:
+    return Check(
+        name=name,
+        text=text,
+        quantity=quantity,
+        source="Tables 5 and 7",
+        measure=measure,
+        arms=arms,
+        method=RETRAINED,
+        question=_ARCHITECTURES,
+    )
+
+
+_OF_TABLE_6 = (
+    *_removed("G13", "no-inactive-loss", "the inactive loss", 2),
+    _flat("G13d", "no-inactive-loss", "the inactive loss", 2),
+    *_removed("G14", "no-layer-weighting", "layer weighting", 3),
+    Check(
+        name="G14d",
+        text="Without layer weighting nets are larger at skewed preferences than at even ones, at c = 0",
+        quantity="parameters at skewed preferences beyond those at even ones, relative",
+        source="Figures 9 to 12",
+        measure=exceeds(
+            rich("skewed_active_parameters", "no-layer-weighting"),
+            rich("dense_active_parameters", "no-layer-weighting"),
+            relative=True,
+        ),
+        arms=(BASELINE, "no-layer-weighting"),
+        question=_REGULARIZER,
+    ),
+    *_removed("G15", "no-affinity", "task affinity", 4),
+    _flat("G15d", "no-affinity", "task affinity", 4),
+    *_removed("G16", "no-dichotomy", "task dichotomy", 5),
+    Check(
+        name="G16d",
+        text="Without task dichotomy a larger c still means fewer parameters",
+        quantity="parameters at c = 0 beyond those at c = 1, relative",
+        source="Table 6, row 5",
+        measure=both_ends(exceeds(rich(_SIZE, "no-dichotomy"), frugal(_SIZE, "no-dichotomy"), relative=True)),
+        arms=(BASELINE, "no-dichotomy"),
+        question=_REGULARIZER,
+    ),
+)
+
+_SWEEPS = (
+    _threshold(
+        "G17a",
+        "A threshold of .1 has a hypervolume like that of .2: within a tenth, at c = 0",
+        ".1 less the relative change of HV",
+        within(rich(_HV, "threshold-0.1"), rich(_HV), tolerance=0.1),
+        "threshold-0.1",
+    ),
+    _threshold(
+        "G17b",
+        "A threshold of .3 has a lower hypervolume than .2, at c = 0",
+        "HV at .2 beyond that at .3",
+        exceeds(rich(_HV), rich(_HV, "threshold-0.3")),
+        "threshold-0.3",
+    ),
+    _threshold(
+        "G17c",
+        "At a threshold of .3 c still acts on parameters",
+        "parameters at c = 0 beyond those at c = 1, relative",
+        both_ends(exceeds(rich(_SIZE, "threshold-0.3"), frugal(_SIZE, "threshold-0.3"), relative=True)),
+        "threshold-0.3",
+    ),
+    _threshold(
+        "G17d",
+        "At a threshold of .5 hypervolume hardly depends on c: by a twentieth at most",
+        ".05 less the relative change of HV from c = 0 to c = 1",
+        both_ends(within(frugal(_HV, "threshold-0.5"), rich(_HV, "threshold-0.5"), tolerance=0.05)),
+        "threshold-0.5",
+    ),
+    _threshold(
+        "G17e",
+        "At a threshold of .5 the net is almost fully branched: nine tenths of all parameters, at c = 0",
+        "share of parameters that run above .9",
+        exceeds(rich(_SHARE, "threshold-0.5"), 0.9),
+        "threshold-0.5",
+    ),
+    Check(
+        name="G18",
+        text="Hypervolume varies by less than a fiftieth over concentrations .1, .2, .5 and 1, at every c",
+        quantity=".02 less the relative range of HV, least favourable c",
+        source="Table 8",
+        measure=least(*(flat_over(_CONCENTRATIONS, _HV, end, tolerance=0.02) for end in (RICH, FRUGAL))),
+        arms=(BASELINE, *_CONCENTRATIONS),
+        question=_SAMPLING,
+    ),
+)
+
+_STATIC = (
+    _retrained(
+        "G19a",
+        "The predicted architecture, retrained, has a better Delta_T than LTB's",
+        "percentage points beyond LTB's",
+        exceeds(rich(_DROP), rich(_DROP, "ltb")),
+        (BASELINE, "ltb"),
+    ),
+    _retrained(
+        "G19b",
+        "Its Delta_T lies on that side of BMTAS's on which the paper prints it",
+        "percentage points beyond BMTAS's, or below where the paper's is",
+        as_printed(rich(_DROP), rich(_DROP, "bmtas")),
+        (BASELINE, "bmtas"),
+    ),
+    _retrained(
+        "G19c",
+        "The net of BMTAS is smaller",
+        "parameters beyond BMTAS's, relative",
+        exceeds(rich(_SIZE), rich(_SIZE, "bmtas"), relative=True),
+        (BASELINE, "bmtas"),
+    ),
+    _retrained(
+        "G20a",
+        "At c = 0 retraining from the anchor's weights beats retraining from initial ones",
+        "percentage points of Delta_T beyond",
+        exceeds(rich(_DROP), rich(_DROP, "initial")),
+        (BASELINE, "initial"),
+    ),
+    _retrained(
+        "G20b",
+        "The same at c = 1",
+        "percentage points of Delta_T beyond",
+        exceeds(rich(_DROP, "frugal"), rich(_DROP, "frugal-initial")),
+        (BASELINE, "frugal", "frugal-initial"),
+    ),
+    _retrained(
+        "G20c",
+        "The architecture of c = 1 has a worse Delta_T than that of c = 0",
+        "percentage points of c = 0 beyond c = 1",
+        exceeds(rich(_DROP), rich(_DROP, "frugal")),
+        (BASELINE, "frugal"),
+    ),
+)
+
+ABLATIONS: tuple[Check, ...] = (
+    *_OF_TABLE_6,
+    *_SWEEPS,
+    *_STATIC,
+    Check(
+        name="G21",
+        text="The affinity matrix is plausible",
+        source="Figure 18",
+        reason="it is a judgement about a picture; `dymu figure 18` draws it",
+    ),
+    Check(
+        name="G22",
+        text="Once a preference is set, the weight hypernet adds no multiply-accumulates, at every c",
+        quantity=".001 less the relative change of MACs, least favourable c",
+        source="Section 4.2",
+        measure=least(
+            within(rich(_MACS), rich(_MACS, "without-adaptation"), tolerance=0.001),
+            within(frugal(_MACS), frugal(_MACS, "without-adaptation"), tolerance=0.001),
+        ),
+        arms=(BASELINE, "without-adaptation"),
+        question=_ADAPTATION,
+    ),
+)

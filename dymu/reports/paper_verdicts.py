@@ -1,0 +1,184 @@
+"""Verdicts on the paper's claims about a study, and their table.
+
+The rule is that of :mod:`dymu.reports.claims`, applied to margins: with at least three seeds a claim is
+reproduced if every seed's margin is positive, not reproduced if every seed's is negative, and undecided
+otherwise. A claim that does not apply to a study says why, and one without records says what makes them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dymu.reports.checks import Check, Margins
+from dymu.reports.claims import (
+    EFFECT_NOTE,
+    LEAST_SEEDS,
+    P_NOTE,
+    Decision,
+    adjusted_p,
+    bootstrap_text,
+    effect_text,
+    p_text,
+    smallest_p_notes,
+)
+from dymu.reports.compare import Comparison, paired
+from dymu.reports.evidence import Evidence, runs
+from dymu.reports.paper_claims import CHECKS
+from dymu.reports.table import Cell, Column, Table
+
+Outcome = Decision | Literal["not applicable"]
+_OUTCOMES: tuple[Outcome, ...] = ("reproduced", "not reproduced", "undecided", "not applicable")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What became of a claim of the paper.
+
+    Attributes:
+        check: The claim.
+        outcome: The verdict.
+        comparison: Its margins over seeds, against 0.
+        paper: The margin that the paper prints for this setting, if it prints one.
+        where: Name of the records; empty without any.
+        reason: Why it does not apply.
+        commands: What makes records that are missing or too few.
+    """
+
+    check: Check
+    outcome: Outcome
+    comparison: Comparison
+    paper: float | None = None
+    where: str = ""
+    reason: str = ""
+    commands: tuple[str, ...] = ()
+
+
+def judge(
+    evidence: Evidence, checks: Sequence[Check] = CHECKS, *, exists: Callable[[str], bool] = lambda _: True
+) -> list[Finding]:
+    """A finding for each check, in order.
+
+    Args:
+        evidence: All about one study.
+        checks: What to check.
+        exists: Whether a target can be run. A check without records that no run can make does not apply.
+    """
+    return [_finding(evidence, check, exists) for check in checks]
+
+
+def decide_margins(margins: Sequence[float], *, may_tie: bool = False) -> Decision:
+    """The rule of this module.
+
+    Args:
+        margins: One a seed.
+        may_tie: Whether a margin of 0 is on the claimed side.
+    """
+    if len(margins) < LEAST_SEEDS:
+        return "undecided"
+    if all(margin > 0 or (may_tie and margin == 0) for margin in margins):
+        return "reproduced"
+    return "not reproduced" if all(margin < 0 for margin in margins) else "undecided"
+
+
+def findings_table(evidence: Evidence, findings: Sequence[Finding]) -> Table:
+    """One row per claim: margin with interval, effect size, p, n and verdict."""
+    columns = (
+        Column(title="", plain=True),
+        Column(title="Claim", plain=True),
+        Column(title="Source", plain=True),
+        Column(title="Margin"),
+        Column(title="Effect", plain=True),
+        Column(title="p", plain=True),
+        Column(title="p adj.", plain=True),
+        Column(title="n", plain=True),
+        Column(title="Verdict", plain=True),
+    )
+    rows = tuple(
+        (
+            Cell(text=finding.check.name),
+            Cell(text=finding.check.text, detail=finding.check.quantity),
+            Cell(text=finding.check.source),
+            _margin(finding),
+            Cell(text=effect_text(finding.comparison.differences)),
+            Cell(text=p_text(finding.comparison.p)),
+            Cell(text=p_text(p)),
+            Cell(text="" if finding.outcome == "not applicable" else str(finding.comparison.n)),
+            Cell(text=finding.outcome),
+        )
+        for finding, p in zip(findings, adjusted_p([each.comparison for each in findings]), strict=True)
+    )
+    return Table(
+        title=f"Claims of the paper on {evidence.study}",
+        columns=columns,
+        rows=rows,
+        footnotes=_notes(findings, evidence.left_out),
+    )
+
+
+def _finding(evidence: Evidence, check: Check, exists: Callable[[str], bool]) -> Finding:
+    if check.reason:
+        return _inapplicable(check, check.reason)
+    case = evidence.case(check)
+    measured = Margins(by_seed={}) if case is None else check.measure(case)
+    if isinstance(measured, str):
+        return _inapplicable(check, measured)
+    margins = measured.by_seed
+    few = len(margins) < LEAST_SEEDS
+    needed = runs(evidence, check) if few else ()
+    absent = [run.target for run in needed if not exists(run.target)]
+    if absent and not margins:
+        return _inapplicable(check, f"there is no {absent[0]}")
+    return Finding(
+        check=check,
+        outcome=decide_margins(list(margins.values()), may_tie=check.may_tie),
+        comparison=paired(margins, dict.fromkeys(margins, 0.0)),
+        paper=measured.paper,
+        where=case.results.manifest.name if case is not None and margins else "",
+        commands=tuple(run.command(LEAST_SEEDS) for run in needed if run.target not in absent),
+    )
+
+
+def _inapplicable(check: Check, reason: str) -> Finding:
+    return Finding(check=check, outcome="not applicable", comparison=paired({}, {}), reason=reason)
+
+
+def _margin(finding: Finding) -> Cell:
+    found = finding.comparison.estimate
+    if found is None:
+        return Cell(text="" if finding.outcome == "not applicable" else "missing")
+    return Cell(
+        text=f"{found.mean:+.3g}",
+        spread=f"{found.half_width:.2g}" if found.half_width else "",
+        detail=bootstrap_text(finding.comparison.differences),
+        paper="" if finding.paper is None else f"{finding.paper:+.3g}",
+        estimate=found,
+    )
+
+
+def _notes(findings: Sequence[Finding], left_out: Sequence[str]) -> tuple[str, ...]:
+    counts = ", ".join(f"{sum(f.outcome == outcome for f in findings)} {outcome}" for outcome in _OUTCOMES)
+    notes = [
+        f"{len(findings)} claims: {counts}.",
+        "Margin: mean over seeds ± half of the 95 % t-interval; positive says what the paper says. In "
+        "brackets: the margin between the values that the paper prints beside these arms, whose data may be "
+        "others.",
+        f"Reproduced: at least {LEAST_SEEDS} seeds, all with a positive margin; not reproduced: all with a "
+        "negative one; otherwise undecided.",
+        EFFECT_NOTE,
+        P_NOTE,
+        *smallest_p_notes([finding.comparison for finding in findings]),
+    ]
+    notes += _grouped("Records of {}: {}.", [(f.where, f) for f in findings if f.where])
+    notes += _grouped("Not applicable, because {}: {}.", [(f.reason, f) for f in findings if f.reason])
+    waiting = [(line, f) for f in findings for line in f.commands]
+    notes += _grouped("Missing or too few, made by `{}`: {}.", waiting)
+    notes += [f"Left out: {reason}" for reason in left_out]
+    return tuple(notes)
+
+
+def _grouped(text: str, pairs: Sequence[tuple[str, Finding]]) -> list[str]:
+    """One line for each first part, with the names of the claims that share it."""
+    names: dict[str, list[str]] = {}
+    for first, finding in pairs:
+        names.setdefault(first, []).append(finding.check.name)
+    return [text.format(first, ", ".join(found)) for first, found in names.items()]

@@ -1,0 +1,121 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dymu.reports.checks import Check, exceeds, frugal, rich
+from dymu.reports.evidence import Evidence, gather
+from dymu.reports.paper_verdicts import Finding, decide_margins, findings_table, judge
+from dymu.reports.table import Table
+
+POSITIVE = st.lists(st.floats(0.01, 10), min_size=3, max_size=6)
+
+
+def check(name: str = "G0", **fields: Any) -> Check:
+    form: dict[str, Any] = {"text": "A claim", "quantity": "HV beyond", "source": "Table 1"}
+    form["measure"] = exceeds(rich("hypervolume"), frugal("hypervolume"))
+    return Check(name=name, **{**form, "question": "ablations.adaptation", **fields})
+
+
+def found(study: Any, *checks: Check, **fields: Any) -> tuple[Evidence, list[Finding]]:
+    study.publish()
+    evidence = gather(study.store, "digits-ours")
+    return evidence, judge(evidence, checks, **fields)
+
+
+def notes(table: Table) -> str:
+    return "\n".join(table.footnotes)
+
+
+@given(POSITIVE)
+def test_margins_of_one_sign_decide(margins: list[float]) -> None:
+    assert decide_margins(margins) == "reproduced"
+    assert decide_margins([-margin for margin in margins]) == "not reproduced"
+    assert decide_margins([*margins, -0.01]) == "undecided"
+
+
+@given(POSITIVE)
+def test_a_tie_counts_only_where_the_claim_allows_it(margins: list[float]) -> None:
+    assert decide_margins([*margins, 0.0]) == "undecided"
+    assert decide_margins([*margins, 0.0], may_tie=True) == "reproduced"
+
+
+@given(st.lists(st.floats(-1, 1), max_size=2))
+def test_fewer_than_three_seeds_decide_nothing(margins: list[float]) -> None:
+    assert decide_margins(margins, may_tie=True) == "undecided"
+
+
+def test_a_finding_has_its_figures_and_where_they_come_from(study: Any) -> None:
+    _, (finding,) = found(study, check())
+    assert finding.outcome == "reproduced"
+    assert finding.comparison.differences == pytest.approx((2, 2, 2))
+    assert finding.comparison.p == 0.25
+    assert finding.paper == pytest.approx(0.35)
+    assert finding.where == "digits-ours.branching_regularizer"
+    assert finding.commands == ()
+
+
+def test_a_claim_without_records_names_what_makes_them(study: Any) -> None:
+    evidence, findings = found(study, check(arms=("baseline", "recalibrated")))
+    assert (findings[0].outcome, findings[0].comparison.n) == ("undecided", 0)
+    table = findings_table(evidence, findings)
+    assert table.rows[0][3].text == "missing"
+    assert (
+        "made by `dymu run ablations.adaptation --study studies.digits:ours --arm baseline "
+        "--arm recalibrated --seeds 3`: G0." in notes(table)
+    )
+
+
+def test_few_seeds_are_undecided_and_more_are_asked_for(study: Any) -> None:
+    study.seeds = (0,)
+    evidence, findings = found(study, check())
+    assert (findings[0].outcome, findings[0].comparison.n) == ("undecided", 1)
+    assert "--seeds 3`: G0." in notes(findings_table(evidence, findings))
+
+
+def test_a_claim_whose_arms_cannot_be_made_does_not_apply(study: Any) -> None:
+    _, (finding,) = found(
+        study, check(arms=("baseline", "phn")), exists=lambda target: target != "studies.digits:phn"
+    )
+    assert (finding.outcome, finding.reason) == ("not applicable", "there is no studies.digits:phn")
+
+
+def test_records_count_even_where_no_run_can_make_more(study: Any) -> None:
+    study.seeds = (0,)
+    _, (finding,) = found(study, check(), exists=lambda _: False)
+    assert (finding.outcome, finding.comparison.n, finding.commands) == ("undecided", 1, ())
+
+
+def test_a_claim_that_does_not_apply_says_why(study: Any) -> None:
+    evidence, findings = found(
+        study, check("G1", measure=lambda _: "it is Tuesday"), check("G2", reason="never")
+    )
+    assert [each.outcome for each in findings] == ["not applicable"] * 2
+    table = findings_table(evidence, findings)
+    assert "Not applicable, because it is Tuesday: G1." in table.footnotes
+    assert "Not applicable, because never: G2." in table.footnotes
+    assert table.rows[0][7].text == ""
+
+
+def test_the_table_adjusts_p_and_counts_verdicts(study: Any) -> None:
+    low = exceeds(rich("uniformity", "no-affinity"), 0.99)
+    opposite = check("G2", arms=("baseline", "no-affinity"), measure=low)
+    evidence, findings = found(study, check("G1"), opposite)
+    table = findings_table(evidence, findings)
+    assert table.title == "Claims of the paper on digits-ours"
+    assert [row[-1].text for row in table.rows] == ["reproduced", "not reproduced"]
+    assert [row[6].text for row in table.rows] == ["0.25", "0.25"]
+    assert table.rows[0][1].detail == "HV beyond"
+    assert table.rows[0][3].paper == "+0.35"
+    assert "2 claims: 1 reproduced, 1 not reproduced, 0 undecided, 0 not applicable." in table.footnotes
+    assert "Records of digits-ours.branching_regularizer: G1, G2." in table.footnotes
+    assert "with 3 seeds it cannot be below 0.25" in notes(table)
+
+
+def test_what_was_left_out_is_a_footnote(study: Any) -> None:
+    _, findings = found(study, check())
+    table = findings_table(
+        Evidence(study="a", target="b:a", cases=(), manifests=(), left_out=("it differs.",)), findings
+    )
+    assert table.footnotes[-1] == "Left out: it differs."

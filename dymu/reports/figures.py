@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,18 +157,22 @@ def numbers(name: str | int, results: Results, store: Store, *, provenance: bool
     return grid_table(compare_with_grid(results, store), provenance=provenance)
 
 
-def figures_of(results: Results, store: Store | None = None) -> Mapping[str, str]:
+def figures_of(
+    results: Results, store: Store | None = None, *, without: Collection[str] = ()
+) -> Mapping[str, str]:
     """All figures that can be drawn from what there is, for a page.
 
     Args:
         results: What to draw.
         store: Where training curves, times and affinities are read; figures that need them are left out
             without it.
+        without: Figures of ``NAMES`` that the page does not want.
 
     Returns:
         Name to an ``svg`` element whose ids begin with the name, so that many fit one page.
     """
-    names = [name for name in for_run(results) if store is not None or name not in _OF_STORE]
+    unwanted = {*without, *(_OF_STORE if store is None else ())}
+    names = [name for name in for_run(results) if name not in unwanted]
     with paper_style():
         return {
             f"{name}{part}": svg_text(figure, f"{name}{part}")

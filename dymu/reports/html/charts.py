@@ -51,14 +51,14 @@ def _following(results: Results) -> dict[str, Any]:
         for seed, record in results.of(arm.name).items():
             for point in record.points:
                 c = point.resource_preference
-                key = "none" if c is None else f"{c:g}"
-                resources[key] = "no c" if c is None else f"c = {c:g}"
+                keys = {} if c is None else {"c": f"{c:g}"}  # what has no c is shown beside every c
+                resources |= {key: f"c = {key}" for key in keys.values()}
                 for number, task in enumerate(record.tasks):
                     pairs = [
                         (r[number], loss[number])
                         for r, loss in zip(point.preferences, point.losses, strict=True)
                     ]
-                    series.append(_series(group, f"seed {seed}", pairs, task=task, c=key))
+                    series.append(_series(group, f"seed {seed}", pairs, task=task, **keys))
     return {
         "id": "following",
         "title": "Preference and loss",
@@ -68,7 +68,7 @@ def _following(results: Results) -> dict[str, Any]:
         "groups": [arm.label for arm in results.arms],
         "filters": [
             _filter("task", "Task", {task: task for task in results.tasks}),
-            _filter("c", "Resource preference", resources),
+            *([_filter("c", "Resource preference", resources)] if resources else []),
         ],
         "series": series,
     }

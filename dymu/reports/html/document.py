@@ -43,7 +43,7 @@ _CAPTIONS = {
     "hypervolume": "The hypervolume that the losses dominate",
     "static_grid": "A controller beside static networks of the same training time",
 }
-_INTERACTIVE = "curves"  # the report draws training curves itself
+_INTERACTIVE = ("curves",)  # the report draws training curves itself
 _DECISIONS = ("reproduced", "not reproduced", "undecided")
 
 
@@ -67,9 +67,7 @@ def report_page(results: Results, store: Store, grids: Mapping[Cell, PreferenceG
     verdicts = check_claims(results)
     explorer = explorer_data(results, grids)
     charts = charts_of(results, store)
-    drawn = {
-        name: svg for name, svg in figures_of(results, store).items() if not name.startswith(_INTERACTIVE)
-    }
+    drawn = figures_of(results, store, without=_INTERACTIVE)
     sections = {
         "results": ("Results", _results_section(results, store)),
         "explorer": ("Explorer", _explorer_section(explorer)),

@@ -58,3 +58,11 @@ def test_charts_without_logs_are_left_out_and_all_are_json(study: Any, results: 
     charts = charts_of(results, study.store)
     assert [chart["id"] for chart in charts] == ["quality", "following"]
     assert json.loads(json.dumps(charts, allow_nan=False)) == charts
+
+
+def test_a_method_without_c_is_shown_at_every_c(grid_study: Any) -> None:
+    grid_study.publish()
+    chart = by_id(results_of(grid_study.store, grid_study.manifest), grid_study.store)["following"]
+    grid = chart["groups"].index("Static MTL")
+    assert {tuple(one["keys"]) for one in chart["series"] if one["g"] == grid} == {("task",)}
+    assert [option["value"] for option in chart["filters"][1]["options"]] == ["0", "1"]

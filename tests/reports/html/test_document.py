@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dymu.reports.collect import Results, results_of
+from dymu.reports.figures import figures_of
 from dymu.reports.html.document import report_page
 from dymu.spec.ablation import Claim
 
@@ -47,7 +48,7 @@ class Outline(HTMLParser):
 @pytest.fixture(autouse=True)
 def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures have tests of their own and take seconds."""
-    monkeypatch.setattr("dymu.reports.html.document.figures_of", lambda *_: {})
+    monkeypatch.setattr("dymu.reports.html.document.figures_of", lambda *_, **__: {})
 
 
 @pytest.fixture
@@ -143,9 +144,18 @@ def test_figures_are_drawn_into_the_page(
     study: Any, results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 5"/>'
-    drawn = {"affinity": svg, "curves-edge": svg}
-    monkeypatch.setattr("dymu.reports.html.document.figures_of", lambda *_: drawn)
+    drawn = {"affinity": svg, "curves": svg}
+    monkeypatch.setattr(
+        "dymu.reports.html.document.figures_of",
+        lambda *_, without: {name: svg for name, svg in drawn.items() if name not in without},
+    )
     outline = Outline(report_page(results, study.store, {}))
     assert [svg["aria-label"] for svg in outline.all("svg")] == [
         "How much the tasks' features agree, layer by layer"
     ]
+
+
+def test_curves_are_left_to_the_charts(study: Any, results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dymu.reports.figures.for_run", lambda _: ("curves", "cost_distribution"))
+    monkeypatch.setattr("dymu.reports.figures.svg_text", lambda _, name: name)
+    assert set(figures_of(results, study.store, without=("curves",))) == {"cost_distribution"}

@@ -138,7 +138,8 @@
       make("h3", {}, spec.title),
       make("p", { class: "note" }, spec.note),
       filters.length ? make("div", { class: "bar" }, ...filters) : "",
-      make("div", { class: "bar", role: "group", "aria-label": "Shown" }, ...chips),
+      make("div", { class: "bar", role: "group", "aria-label": "Shown" },
+        ...chips.filter((_, group) => spec.series.some((one) => one.g === group))),
       plot, live);
 
     function yName() {

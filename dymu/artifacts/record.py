@@ -18,7 +18,7 @@ PROVENANCE = "provenance.json"
 RECORD_FORMAT = 1
 # Points are nearly all bytes of a record, and tables do not need them. In what :meth:`Record.write` makes, a
 # line that begins with one space belongs to the outermost object: no string of JSON holds a line break.
-_POINTS, _POINTS_END = b'\n "points": [\n', b"\n ],\n"
+_POINTS, _POINTS_END = b'\n "points": [\n', b'\n ],\n "reference_point": '
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +170,8 @@ def _loads(content: bytes, *, where: str, again: Callable[[], bytes]) -> Record:
 def _place_of_points(content: bytes) -> tuple[int, int] | None:
     """Where the list of points begins and ends; ``None`` if it is not laid out as by :meth:`Record.write`."""
     start = content.find(_POINTS)
-    end = content.find(_POINTS_END, start)
-    if start < 0 or end < 0:
+    end = content.rfind(_POINTS_END, start)  # little stands behind it
+    if start < 0 or end < start:
         return None
     return start + _POINTS.index(b"["), end + _POINTS_END.index(b"]") + 1
 

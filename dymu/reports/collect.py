@@ -82,6 +82,13 @@ class Results:
             found.setdefault(arm, {})[seed] = self.records[arm, seed]
         return found
 
+    @cached_property
+    def _resource_preferences(self) -> Mapping[str, tuple[float, ...]]:
+        return {
+            arm: tuple(sorted({c for record in records.values() for c in _resource_preferences(record)}))
+            for arm, records in self._by_arm.items()
+        }
+
     def of(self, arm: str) -> dict[int, Record]:
         """Seed to record of an arm, by seed."""
         return dict(self._by_arm.get(arm, {}))
@@ -93,7 +100,7 @@ class Results:
 
     def resource_preferences(self, arm: str) -> tuple[float, ...]:
         """Values of c at which an arm was measured; none for a method that has no c."""
-        return tuple(sorted({c for record in self.of(arm).values() for c in _resource_preferences(record)}))
+        return self._resource_preferences.get(arm, ())
 
 
 def find_results(

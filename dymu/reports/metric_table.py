@@ -58,7 +58,8 @@ def metric_table(results: Results, *, provenance: bool = False) -> Table:
     metrics = _task_metrics(results)
     resources = resources_of(results)
     places = [(arm, c) for arm in results.arms for c in own_resources(results, arm)]
-    tested = Significance(results, DROP.title, lambda arm, c: drops(results, arm, c), places)
+    found = {(arm.name, c): drops(results, arm, c) for arm, c in places}
+    tested = Significance(results, DROP.title, lambda arm, c: found.get((arm.name, c), {}), places)
     columns = [
         Column(title="", plain=True),
         *(column_of(results, metric, None, resources) for metric in metrics),
@@ -72,7 +73,7 @@ def metric_table(results: Results, *, provenance: bool = False) -> Table:
         [
             Cell(text=notes.label(arm) + ("" if c is None else f", c = {c:g}")),
             *(cell_of(results, arm, metric, c) for metric in metrics),
-            cell_of(results, arm, DROP, c, drops(results, arm, c)),
+            cell_of(results, arm, DROP, c, found[arm.name, c]),
             cell_of(results, arm, FRACTION, c),
             seeds_of(results, arm),
             *([tested.cell(arm, c)] if tested else []),
@@ -98,8 +99,8 @@ def drops(results: Results, arm: ManifestArm, c: float | None) -> dict[int, floa
 
 
 def _single_task(results: Results, seed: int) -> Record | None:
-    records = (record for (_, of), record in results.records.items() if of == seed)
-    return next((record for record in records if record.method == _SINGLE_TASK), None)
+    records = (results.records.get((arm.name, seed)) for arm in results.arms)
+    return next((record for record in records if record and record.method == _SINGLE_TASK), None)
 
 
 def _drop(record: Record, single: Record, c: float | None) -> float | None:

@@ -1,6 +1,7 @@
 """Geometry of a union of boxes that share their upper corner, in two and three dimensions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,12 +69,30 @@ def surface(
     )
     height_KAB = np.where(begun_KAB, points_K3[:, across, None, None], reference[across])
     height_AB = height_KAB.min(axis=0) if len(points_K3) else np.full((1, 1), reference[across])
-    faces = np.empty((*height_AB.shape, 4, 3))
-    faces[..., across] = height_AB[..., None]
-    for corner, (i, j) in enumerate(((0, 0), (1, 0), (1, 1), (0, 1))):
-        faces[..., corner, first] = first_A[i : len(first_A) - 1 + i, None]
-        faces[..., corner, second] = second_B[None, j : len(second_B) - 1 + j]
-    return faces.reshape(-1, 4, 3), (height_AB >= reference[across]).reshape(-1)
+    rectangles = list(_rectangles(height_AB))
+    faces = np.empty((len(rectangles), 4, 3))
+    for face, (a, b, height) in zip(faces, rectangles, strict=True):
+        face[:, across] = height
+        face[:, first] = first_A[[a.start, a.stop, a.stop, a.start]]
+        face[:, second] = second_B[[b.start, b.start, b.stop, b.stop]]
+    return faces, np.array([height >= reference[across] for _, _, height in rectangles])
+
+
+def _rectangles(value_AB: Floats) -> Iterator[tuple[range, range, float]]:
+    """Rectangles of equal values that cover a grid once: runs of a row, together with equal runs below."""
+    open_runs: dict[tuple[int, int, float], int] = {}  # (begin, end, value) to the row in which it began
+    for row in range(len(value_AB) + 1):
+        runs = set(_runs(value_AB[row])) if row < len(value_AB) else set()
+        for run in [run for run in open_runs if run not in runs]:
+            yield range(open_runs.pop(run), row), range(run[0], run[1]), run[2]
+        for run in runs:
+            open_runs.setdefault(run, row)
+
+
+def _runs(value_B: Floats) -> Iterator[tuple[int, int, float]]:
+    breaks = [0, *(np.flatnonzero(np.diff(value_B)) + 1).tolist(), len(value_B)]
+    for begin, end in pairwise(breaks):
+        yield begin, end, float(value_B[begin])
 
 
 def project(points_C3: Floats) -> Floats:

@@ -141,10 +141,17 @@ def test_a_page_gets_all_figures_that_can_be_drawn(study: Any) -> None:
     study.publish()
     study.publish_curves(steps=4)
     results = results_of(study.store, study.manifest)
-    assert {"curves-anchor", "curves-edge"} == set(figures_of(results, study.store)) - set(
-        figures_of(results)
-    )
-    assert all(text.startswith("<svg") for text in figures_of(results).values())
+    found = figures_of(results, study.store)
+    assert set(found) == {*for_run(results), "curves-anchor", "curves-edge"} - {"curves"}
+    assert all(text.startswith("<svg") for text in found.values())
+
+
+def test_without_a_store_a_page_gets_what_records_hold(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    study.affinity = True
+    study.publish()
+    monkeypatch.setattr("dymu.reports.figures.svg_text", lambda _, name: name)
+    results = results_of(study.store, study.manifest)
+    assert set(figures_of(results)) == set(for_run(results)) - {"affinity", "curves"}
 
 
 def test_figures_9_to_12_show_one_row_of_table_6_beside_the_baseline(study: Any, tmp_path: Path) -> None:

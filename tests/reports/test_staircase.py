@@ -42,6 +42,12 @@ def test_the_surface_covers_the_square_and_stands_on_the_hypervolume(
     assert (heights[~walls] < 1.0).all()
 
 
+def test_faces_are_as_few_as_the_steps() -> None:
+    faces, walls = surface(np.array([[0.5, 0.5, 0.5]]), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), 2)
+    assert walls.tolist().count(False) == 1
+    assert len(faces) == 3, "one that is attained and two of the wall around it"
+
+
 def test_the_faces_of_all_axes_cover_the_picture_once() -> None:
     points = dominating(np.random.default_rng(0).random((12, 3)), (1.0, 1.0, 1.0))
     covered = 0.0

@@ -37,7 +37,7 @@ export LOCK_INPUT
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile - --quiet --generate-hashes --strip-extras \
 	--unsafe-package pip --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help env demo cluster cluster-down chaos test lint types format lock clean
+.PHONY: help env demo cluster cluster-down chaos docs test lint types format lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -69,6 +69,9 @@ cluster-down: env ## End what `make cluster` started; results stay unless PURGE=
 
 chaos: env ## Kill parts of a running study N times and compare with an undisturbed run (N=20, SEED=0)
 	$(BIN)/python tests/cluster/chaos.py --kills $(N) --seed $(SEED)
+
+docs: env ## Build the reference of all modules, as pages that open from disk: build/docs/dymu.html
+	$(BIN)/python -m pdoc --docformat google --no-show-source --output-directory build/docs dymu
 
 test: export RAY_AUTH_MODE = disabled
 test: export OMP_NUM_THREADS = 1

@@ -9,6 +9,7 @@ another device or training it would change them all; ``copy.deepcopy(network)`` 
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import torch
@@ -30,6 +31,23 @@ _Memory = dict[int, Moments]
 _N = TypeVar("_N", bound=Node)
 
 
+@dataclass(frozen=True)
+class UsedNodes:
+    """Which nodes of an anchor net a tree runs.
+
+    Attributes:
+        path_NL: Streams through which the features of each task pass, layer 0 first.
+        tasks_of: Per layer the used streams, ascending, with the tasks whose paths pass through them.
+        numbers: Positions of used blocks and of all heads in ``AnchorNet.nodes()``, ascending.
+        channels: Where their affine channels lie among those of all nodes; neighbours are one slice.
+    """
+
+    path_NL: list[list[int]]
+    tasks_of: list[dict[int, list[int]]]
+    numbers: list[int]
+    channels: list[slice]
+
+
 class PredictedNetwork(nn.Module):
     """The network of one preference: images in, a prediction per task out.
 
@@ -37,8 +55,9 @@ class PredictedNetwork(nn.Module):
 
     Args:
         nodes: Nodes of the anchor net.
-        parents_LN: Tree.
-        adaptation: Perturbations with one row, or ``None`` for the anchor's own scales and shifts.
+        used: Those of the tree, from :meth:`SharedNodes.used`.
+        adaptation: Perturbations of the used nodes' channels, (1, D) in the order of ``used.channels``, or
+            ``None`` for the anchor's own scales and shifts.
         statistics: Whose normalisation statistics are used.
 
     Attributes:
@@ -50,7 +69,7 @@ class PredictedNetwork(nn.Module):
     def __init__(
         self,
         nodes: "SharedNodes",
-        parents_LN: Tensor,
+        used: UsedNodes,
         adaptation: Adaptation | None,
         *,
         statistics: Literal["batch", "running"] = "batch",
@@ -62,19 +81,15 @@ class PredictedNetwork(nn.Module):
         self.tasks = tuple(task.name for task in net.tasks)
         self.image_shape = net.image_shape
         self._skip_layer = net.backbone.skip_layer
-        self._path_NL: list[list[int]] = paths(parents_LN.unsqueeze(0))[0].tolist()
-        self._tasks_of = _tasks_of_nodes(self._path_NL)
+        self._path_NL, self._tasks_of = used.path_NL, used.tasks_of
         self._calibrated_on_own_images: bool | None = None
         self.stem = net.stem
-        scale_D, shift_D = nodes.affine(adaptation)
-        running = statistics == "running"
+        bound = nodes.bound(used, adaptation, running=statistics == "running")
         self.blocks = nn.ModuleDict()
         for layer, tasks_of in enumerate(self._tasks_of):
             for stream in tasks_of:
-                self.blocks[_name(layer, stream)] = nodes.block(layer, stream, scale_D, shift_D, running)
-        self.heads = nn.ModuleList(
-            nodes.head(task, scale_D, shift_D, running) for task in range(len(net.tasks))
-        )
+                self.blocks[_name(layer, stream)] = bound[nodes.number(layer, stream)]
+        self.heads = nn.ModuleList(bound[nodes.head_number(task)] for task in range(len(net.tasks)))
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Predictions (B, ...) by task name.
@@ -258,29 +273,54 @@ class SharedNodes:
         self._mean_C = _joined([norm.running_mean for norm in norms], like)
         self._variance_C = _joined([norm.running_var for norm in norms], like)
 
-    def affine(self, adaptation: Adaptation | None) -> tuple[Tensor, Tensor]:
-        """Scales and shifts (D,) of all nodes, perturbed by an adaptation with one row."""
-        if adaptation is None:
-            return self._scale_D, self._shift_D
-        return self._scale_D + adaptation.scale_PD[0], self._shift_D + adaptation.shift_PD[0]
+    def number(self, layer: int, stream: int) -> int:
+        """Position of a block in ``AnchorNet.nodes()``."""
+        return stream * self.net.num_layers + layer
 
-    def block(self, layer: int, stream: int, scale_D: Tensor, shift_D: Tensor, running: bool) -> BoundNode:
-        """A block with its part of the scales and shifts."""
-        return self._bound(stream * self.net.num_layers + layer, scale_D, shift_D, running)
+    def head_number(self, task: int) -> int:
+        """Position of a head in ``AnchorNet.nodes()``."""
+        return self.net.num_streams * self.net.num_layers + task
 
-    def head(self, task: int, scale_D: Tensor, shift_D: Tensor, running: bool) -> BoundNode:
-        """A head with its part of the scales and shifts."""
-        return self._bound(self.net.num_streams * self.net.num_layers + task, scale_D, shift_D, running)
+    def used(self, parents_LN: Tensor) -> UsedNodes:
+        """What a tree uses."""
+        path_NL: list[list[int]] = paths(parents_LN.unsqueeze(0))[0].tolist()
+        tasks_of = [
+            {s: [task for task, stream in enumerate(streams) if stream == s] for s in sorted(set(streams))}
+            for streams in zip(*path_NL, strict=True)
+        ]
+        numbers = [self.number(layer, s) for layer, streams in enumerate(tasks_of) for s in streams]
+        numbers = sorted(numbers) + [self.head_number(task) for task in range(len(path_NL))]
+        channels: list[slice] = []
+        for number in numbers:
+            mine = self._ranges[number]
+            if channels and channels[-1].stop == mine.start:
+                channels[-1] = slice(channels[-1].start, mine.stop)
+            else:
+                channels.append(mine)
+        return UsedNodes(path_NL, tasks_of, numbers, channels)
 
-    def _bound(self, number: int, scale_D: Tensor, shift_D: Tensor, running: bool) -> BoundNode:
-        if number not in self._parts:
-            self._parts[number] = _without_norms(self._nodes[number])
-        part, channels = self._parts[number]
-        mine, of_channels = self._ranges[number], self._channel_ranges[number]
-        stored = None
-        if running and channels:
-            stored = (self._mean_C[None, of_channels].clone(), self._variance_C[None, of_channels].clone())
-        return BoundNode(part, channels, (scale_D[mine].clone(), shift_D[mine].clone()), stored)
+    def bound(
+        self, used: UsedNodes, adaptation: Adaptation | None, *, running: bool
+    ) -> dict[int, "BoundNode"]:
+        """The used nodes by their number, each with its part of the perturbed scales and shifts."""
+        scale_D = torch.cat([self._scale_D[mine] for mine in used.channels])
+        shift_D = torch.cat([self._shift_D[mine] for mine in used.channels])
+        if adaptation is not None:
+            scale_D, shift_D = scale_D + adaptation.scale_PD[0], shift_D + adaptation.shift_PD[0]
+        sizes = [self._ranges[number].stop - self._ranges[number].start for number in used.numbers]
+        bound = {}
+        for number, scale, shift in zip(
+            used.numbers, scale_D.split(sizes), shift_D.split(sizes), strict=True
+        ):
+            if number not in self._parts:
+                self._parts[number] = _without_norms(self._nodes[number])
+            part, channels = self._parts[number]
+            stored = None
+            if running and channels:
+                mine = self._channel_ranges[number]
+                stored = (self._mean_C[None, mine].clone(), self._variance_C[None, mine].clone())
+            bound[number] = BoundNode(part, channels, (scale.clone(), shift.clone()), stored)
+        return bound
 
 
 class _BareNorm(Norm):
@@ -320,14 +360,6 @@ def _without_norms(node: _N) -> tuple[_N, dict[int, slice]]:
     for tensor in (*node.parameters(), *node.buffers()):
         shared.setdefault(id(tensor), tensor)
     return copy.deepcopy(node, shared).eval(), channels
-
-
-def _tasks_of_nodes(path_NL: Sequence[Sequence[int]]) -> list[dict[int, list[int]]]:
-    """Per layer the used streams, ascending, with the tasks whose paths pass through them."""
-    return [
-        {s: [task for task, stream in enumerate(streams) if stream == s] for s in sorted(set(streams))}
-        for streams in zip(*path_NL, strict=True)
-    ]
 
 
 def _part(features_BUCHW: Tensor, tasks: list[int], wanted: list[int]) -> Tensor:

@@ -133,10 +133,10 @@ class TrainedController:
         if chosen not in ("batch", "running", "recalibrated"):
             raise SpecError(f"statistics is {chosen!r}; expected 'batch', 'running' or 'recalibrated'.")
         preference_1N = _rows(self._shares(task_preference))
-        parents_LN = self._controller.parents(preference_1N, resource_preference)[0]
-        adaptation = self._controller.adaptation(preference_1N, resource_preference)
+        used = self._nodes.used(self._controller.parents(preference_1N, resource_preference)[0])
+        adaptation = self._controller.adaptation(preference_1N, resource_preference, used.channels)
         network = PredictedNetwork(
-            self._nodes, parents_LN, adaptation, statistics="running" if chosen == "running" else "batch"
+            self._nodes, used, adaptation, statistics="running" if chosen == "running" else "batch"
         )
         if chosen == "recalibrated":
             batches = self.calibration if calibration is None else calibration

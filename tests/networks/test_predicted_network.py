@@ -31,6 +31,21 @@ def row(adaptation: Adaptation, number: int) -> Adaptation:
     return Adaptation(adaptation.scale_PD[rows], adaptation.shift_PD[rows])
 
 
+def network_of(
+    net: AnchorNet,
+    parents_LN: Tensor,
+    adaptation: Adaptation | None = None,
+    statistics: Literal["batch", "running"] = "batch",
+) -> PredictedNetwork:
+    """The network of a tree, adapted by perturbations (1, D) of all nodes."""
+    nodes = SharedNodes(net)
+    used = nodes.used(parents_LN)
+    if adaptation is not None:
+        columns = torch.cat([torch.arange(mine.start, mine.stop) for mine in used.channels])
+        adaptation = Adaptation(adaptation.scale_PD[:, columns], adaptation.shift_PD[:, columns])
+    return PredictedNetwork(nodes, used, adaptation, statistics=statistics)
+
+
 def expected(net: AnchorNet, images: Tensor, parents_LN: Tensor, conditions: Conditions) -> dict[str, Tensor]:
     predictions = tree_forward(net, images, parents_LN[None], conditions)
     return {task.name: out[:, 0] for task, out in zip(net.tasks, predictions, strict=True)}
@@ -51,12 +66,12 @@ def test_predictions_are_those_of_the_tree(
     statistics: Literal["batch", "running"],
 ) -> None:
     net = make_net(skip_layer=skip_layer)
-    nodes, adaptation = SharedNodes(net), make_adaptation(net, 6)
+    adaptation = make_adaptation(net, 6)
     if own_images:
         images = torch.stack([images, 2 * images, images.flip(0) - 1], dim=1)
     for number, parents_LN in enumerate(make_trees(6)):
         mine = row(adaptation, number) if adapted else None
-        network = PredictedNetwork(nodes, parents_LN, mine, statistics=statistics)
+        network = network_of(net, parents_LN, mine, statistics)
         reference = expected(net, images, parents_LN, Conditions(statistics, mine))
         torch.testing.assert_close(network(images), reference)
 
@@ -75,7 +90,7 @@ def test_recalibrated_predictions_are_those_of_the_tree(
         images = torch.stack([images, 2 * images, images.flip(0) - 1], dim=1)
     batches = [images + 1, 3 * images]
     for parents_LN in make_trees(4):
-        network = PredictedNetwork(SharedNodes(net), parents_LN, adaptation)
+        network = network_of(net, parents_LN, adaptation)
         network.recalibrate(batches)
         collecting = Conditions("collect", adaptation)
         for batch in batches:
@@ -86,7 +101,7 @@ def test_recalibrated_predictions_are_those_of_the_tree(
 
 def test_the_state_is_that_of_used_nodes(make_net: MakeNet) -> None:
     net = make_net()
-    network = PredictedNetwork(SharedNodes(net), shared_stream(3, 3, stream=1)[0], None)
+    network = network_of(net, shared_stream(3, 3, stream=1)[0])
     nodes = [net.block(layer, 1) for layer in range(3)] + [net.head(task) for task in range(3)]
     assert sum(parameter.numel() for parameter in network.parameters()) == (
         sum(node.num_parameters() for node in nodes)
@@ -100,7 +115,7 @@ def test_the_state_is_that_of_used_nodes(make_net: MakeNet) -> None:
 def test_adaptation_is_added_to_scales_and_shifts(make_net: MakeNet, make_adaptation: MakeAdaptation) -> None:
     net = make_net()
     adaptation = make_adaptation(net, 1)
-    network = PredictedNetwork(SharedNodes(net), shared_stream(3, 3)[0], adaptation)
+    network = network_of(net, shared_stream(3, 3)[0], adaptation)
     scales = torch.cat([norm.weight for norm in net.block(0, 0).norms() if norm.weight is not None])
     expected_D = scales + adaptation.scale_PD[0, : len(scales)]
     torch.testing.assert_close(network.state_dict()["blocks.layer0_stream0.scale"], expected_D)
@@ -111,7 +126,7 @@ def test_the_anchor_is_unchanged(
 ) -> None:
     net = make_net()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    network = PredictedNetwork(SharedNodes(net), make_trees(1)[0], make_adaptation(net, 1))
+    network = network_of(net, make_trees(1)[0], make_adaptation(net, 1))
     network.recalibrate([images])
     network(images)
     torch.testing.assert_close(dict(net.state_dict()), before, rtol=0, atol=0)
@@ -127,7 +142,7 @@ def test_a_shared_stem_and_norms_without_scales_belong_to_it() -> None:
     parents_LN = torch.randint(2, (net.num_layers, 2), generator=generator)
     scale, shift = 0.1 * torch.randn(2, 1, num_modulated_channels(net), generator=generator)
     adaptation = Adaptation(scale, shift)
-    network = PredictedNetwork(SharedNodes(net), parents_LN, adaptation)
+    network = network_of(net, parents_LN, adaptation)
     with torch.no_grad():
         reference = expected(net, images, parents_LN, Conditions("batch", adaptation))
         torch.testing.assert_close(network(images), reference)
@@ -135,7 +150,7 @@ def test_a_shared_stem_and_norms_without_scales_belong_to_it() -> None:
 
 
 def test_images_of_another_shape_are_refused(make_net: MakeNet, make_trees: MakeTrees) -> None:
-    network = PredictedNetwork(SharedNodes(make_net()), make_trees(1)[0], None)
+    network = network_of(make_net(), make_trees(1)[0])
     with pytest.raises(SpecError, match=r"\(1, 2, 6, 6\); expected \(B, 2, 6, 5\), or \(B, 3, 2, 6, 5\)"):
         network(torch.zeros(1, 2, 6, 6, dtype=torch.float64))
 
@@ -143,22 +158,21 @@ def test_images_of_another_shape_are_refused(make_net: MakeNet, make_trees: Make
 def test_a_recalibrated_network_wants_the_same_kind_of_images(
     make_net: MakeNet, make_trees: MakeTrees, images: Tensor
 ) -> None:
-    network = PredictedNetwork(SharedNodes(make_net()), make_trees(1)[0], None)
+    network = network_of(make_net(), make_trees(1)[0])
     network.recalibrate([images])
     with pytest.raises(SpecError, match="recalibrated on images of the other kind"):
         network(images[:, None].expand(-1, 3, -1, -1, -1))
 
 
 def test_calibration_images_are_of_one_kind(make_net: MakeNet, make_trees: MakeTrees, images: Tensor) -> None:
-    network = PredictedNetwork(SharedNodes(make_net()), make_trees(1)[0], None)
+    network = network_of(make_net(), make_trees(1)[0])
     for batches in ([], [images, images[:, None].expand(-1, 3, -1, -1, -1)]):
         with pytest.raises(SpecError, match="at least one batch of images, each of the same kind"):
             network.recalibrate(batches)
     assert network.statistics == "batch"
 
 
-@pytest.mark.parametrize("own_images", [False, True])
-@pytest.mark.parametrize("statistics", ["batch", "stored"])
+@pytest.mark.parametrize(("statistics", "own_images"), [("batch", True), ("stored", False)])
 def test_it_can_be_exported(
     make_net: MakeNet,
     make_adaptation: MakeAdaptation,
@@ -168,7 +182,7 @@ def test_it_can_be_exported(
 ) -> None:
     net = make_net(skip_layer=1)
     parents_LN = torch.tensor([[0, 0, 2], [0, 1, 1], [0, 1, 0]])
-    network = PredictedNetwork(SharedNodes(net), parents_LN, make_adaptation(net, 1))
+    network = network_of(net, parents_LN, make_adaptation(net, 1))
     if own_images:
         images = torch.stack([images, 2 * images, images.flip(0) - 1], dim=1)
     if statistics == "stored":

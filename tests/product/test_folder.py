@@ -68,7 +68,7 @@ def test_a_class_from_elsewhere_is_not_looked_up(folder: Path) -> None:
     form = json.loads((folder / DESCRIPTION).read_text())
     form["backbone"]["type"] = "os.system"
     (folder / DESCRIPTION).write_text(json.dumps(form))
-    with pytest.raises(SpecError, match="'os.system' is not a class of dymu"):
+    with pytest.raises(SpecError, match=r"'os\.system' is not a class of dymu"):
         read_folder(folder)
 
 

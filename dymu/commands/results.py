@@ -18,7 +18,8 @@ app = typer.Typer()
 
 @app.command(
     epilog="Examples:  [bold]dymu table 6[/bold]   "
-    "[bold]dymu table 6 --study studies.digits:ours --style latex > table6.tex[/bold]"
+    "[bold]dymu table 6 --study studies.digits:ours --style latex > table6.tex[/bold]   "
+    "[bold]dymu table 3 --provenance --style html > table3.html[/bold]"
 )
 def table(
     number: Annotated[
@@ -31,6 +32,14 @@ def table(
     provenance: Annotated[
         bool, typer.Option("--provenance", help="Name the addresses behind each row.")
     ] = False,
+    allow_mixed: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mixed",
+            help="Note below the table what other data, protocols, revisions or step budgets there are, "
+            "instead of refusing.",
+        ),
+    ] = False,
     store: StoreDir = None,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +48,7 @@ def table(
     from dymu.reports.metric_table import table_of
 
     results = collect.find_results(
-        reading(store), number=number, kind="table", study=study, question=question
+        reading(store), number=number, kind="table", study=study, question=question, allow_mixed=allow_mixed
     )
     _print(table_of(results, number, provenance=provenance), style, as_json=as_json)
 

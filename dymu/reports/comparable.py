@@ -54,8 +54,8 @@ def mixtures(records: Mapping[tuple[str, int], Record], arms: Mapping[str, Manif
 def budgets(record: Record) -> dict[str, int]:
     """Stage and field to its number of training steps: ``edge: optimisation.num_steps``, 900."""
     return {
-        f"{form['stage']}: {path}": steps
-        for form in record.config.values()
+        f"{_stage(address)}: {path}": steps
+        for address, form in record.config.items()
         for path, steps in _steps_in(form.get("config"))
     }
 
@@ -88,7 +88,7 @@ def _told(
     if "evaluation.reference_point" not in arm.changes:
         yield "the reference point", record.reference_point
     for address, form in record.config.items():
-        stage = form["stage"]
+        stage = _stage(address)
         if "revision" in form:
             yield f"the revision of stage {stage}", form["revision"]
         if not _declares_steps(arm.changes, stage):
@@ -97,6 +97,10 @@ def _told(
             for path, steps in known[address]:
                 # Methods have recipes of their own, also for a stage that they have in common.
                 yield f"the number of training steps of {record.method}, {stage}: {path}", steps
+
+
+def _stage(address: str) -> str:
+    return address.partition("/")[0]
 
 
 def _declares_steps(changes: Iterable[str], stage: str) -> bool:

@@ -20,9 +20,17 @@ def test_a_table_without_records_is_refused(dymu: Dymu, run_here: Dymu) -> None:
 
 
 @pytest.mark.parametrize(
-    ("style", "part"), [("markdown", "| --: |"), ("csv", ","), ("latex", r"\toprule"), ("terminal", "HV")]
+    ("style", "part"),
+    [
+        ("markdown", "| --: |"),
+        ("csv", ","),
+        ("latex", r"\toprule"),
+        ("html", '<figure class="dymu-table">'),
+        ("json", '"rows": ['),
+        ("terminal", "HV"),
+    ],
 )
-def test_tables_come_in_four_styles(finished: Dymu, style: str, part: str) -> None:
+def test_tables_come_in_styles(finished: Dymu, style: str, part: str) -> None:
     said = finished("table", "6", "--style", style)
     assert said.code == 0
     assert part in said.out
@@ -31,6 +39,46 @@ def test_tables_come_in_four_styles(finished: Dymu, style: str, part: str) -> No
 def test_a_table_can_name_addresses_and_be_json(finished: Dymu) -> None:
     assert "evaluate/" in finished("table", "6", "--provenance").out
     assert finished("table", "--question", "toy_question", "--json").json["rows"]
+
+
+def test_records_of_other_data_share_a_table_only_if_that_is_allowed(dymu: Dymu, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    for number, digest in enumerate(("one", "two")):
+        attempt = store.new_attempt(f"evaluate/{number}")
+        Record(
+            address=f"evaluate/{number}",
+            seed=0,
+            method="constant",
+            tasks=("left", "right"),
+            values={"hypervolume": Value(value=1.0 + number, higher_is_better=True)},
+            points=(),
+            reference_point=(2.0, 2.0),
+            anchor_parameters=1.0,
+            data_digest=digest,
+            config={},
+        ).write(attempt)
+        store.publish(f"evaluate/{number}", attempt, info={})
+    arms = (
+        ManifestArm(name="baseline", label="Ours", steps={"0": {"evaluate": "evaluate/0"}}),
+        ManifestArm(name="other", label="Other", steps={"0": {"evaluate": "evaluate/1"}}),
+    )
+    store.save_manifest(
+        Manifest(
+            name="toy-ours.branching_regularizer",
+            study="toy-ours",
+            target="ablations.branching_regularizer",
+            title="What?",
+            source="Table 6",
+            tasks=("left", "right"),
+            arms=arms,
+        )
+    )
+    said = dymu("table", "6")
+    assert said.code == 4
+    assert "the digest of the data is 'one' and 'two'" in said.err
+    said = dymu("table", "6", "--allow-mixed", "--style", "markdown")
+    assert said.code == 0
+    assert "one (Ours at seed 0), two (Other at seed 0). Compare these rows with care." in said.out
 
 
 def test_figures_are_listed_by_path(finished: Dymu, tmp_path: Path) -> None:

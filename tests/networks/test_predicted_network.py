@@ -1,6 +1,7 @@
 """Predicted networks as modules: the same predictions as the tree form, from used nodes alone."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -190,3 +191,33 @@ def test_it_can_be_exported(
     batch = torch.export.Dim("batch", min=2, max=64)
     program = torch.export.export(network, (images,), dynamic_shapes=({0: batch},))
     torch.testing.assert_close(program.module()(images[:3]), network(images[:3]))
+
+
+@pytest.mark.slow  # the exporter takes five seconds a network
+@pytest.mark.filterwarnings("ignore")  # of the exporter, about itself
+@pytest.mark.parametrize("statistics", ["batch", "stored"])
+def test_onnx_predicts_the_same(make_net: MakeNet, images: Tensor, tmp_path: Path, statistics: str) -> None:
+    for package in ("onnx", "onnxscript"):
+        pytest.importorskip(package, reason="ONNX is the optional extra `export`")
+    runtime = pytest.importorskip("onnxruntime", reason="ONNX is the optional extra `export`")
+    net = make_net(skip_layer=1).float()
+    network = network_of(net, torch.tensor([[0, 0, 2], [0, 1, 1], [0, 1, 0]]))
+    pictures = images.float()
+    if statistics == "stored":
+        network.recalibrate([pictures])
+    batch = torch.export.Dim("batch", min=2, max=64)
+    program = torch.onnx.export(
+        network,
+        (pictures,),
+        dynamo=True,
+        verbose=False,
+        dynamic_shapes=({0: batch},),
+        input_names=["images"],
+        output_names=list(network.tasks),
+    )
+    assert program is not None
+    program.save(str(tmp_path / "network.onnx"))
+    session = runtime.InferenceSession(str(tmp_path / "network.onnx"))
+    found = session.run(list(network.tasks), {"images": pictures[:3].numpy()})
+    for prediction, expected in zip(found, network(pictures[:3]).values(), strict=True):
+        torch.testing.assert_close(torch.from_numpy(prediction), expected, rtol=1e-4, atol=1e-4)

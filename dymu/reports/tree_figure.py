@@ -79,9 +79,10 @@ def _trees(record: Record, target: Sequence[float]) -> dict[float | None, Predic
 
 def _check(rows: Mapping[str, object], results: Results) -> None:
     if not rows:
+        target = "studies.digits:ours" if results.records else results.manifest.target
         raise ReportError(
-            f"no record of {results.manifest.name} holds predicted trees; make one with "
-            f"`dymu run {results.manifest.target}`. Only controllable methods predict trees."
+            f"no record of {results.manifest.name} holds predicted trees; make one with `dymu run {target}`. "
+            "Only controllable methods predict trees."
         )
 
 

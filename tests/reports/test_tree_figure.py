@@ -66,7 +66,9 @@ def test_of_many_tasks_some_corners_are_shown(study: Any, fits: Callable[..., No
 def test_methods_without_trees_are_left_out(study: Any, other_arm: Callable[..., Any]) -> None:
     study.arms = {"baseline": other_arm("PHN-BN", resources=(None,))}
     study.publish()
-    with pytest.raises(ReportError, match=r"holds predicted trees; make one with `dymu run .*controllable"):
+    with pytest.raises(
+        ReportError, match=r"holds predicted trees; .*`dymu run studies.digits:ours`. Only controllable"
+    ):
         uniform_trees(results_of(study.store, study.manifest))
 
 

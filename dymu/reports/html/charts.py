@@ -1,7 +1,8 @@
 """Interactive charts as data: series of points, and what may be switched on and off."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from dymu.artifacts.store import Store
@@ -58,7 +59,7 @@ def _following(results: Results) -> dict[str, Any]:
                         (r[number], loss[number])
                         for r, loss in zip(point.preferences, point.losses, strict=True)
                     ]
-                    series.append(_series(group, f"seed {seed}", pairs, task=task, **keys))
+                    series.append(_series(group, f"seed {seed}", pairs, {"task": task, **keys}))
     return {
         "id": "following",
         "title": "Preference and loss",
@@ -101,7 +102,7 @@ def _training_chart(stage: str, users: dict[str, tuple[int, list[str]]], store: 
             metrics[metric] = metric.replace("_", " ")
             pairs = _thinned([(step, logged[metric]) for step, logged in lines if metric in logged])
             label = f"seed {seed}, {address}"
-            series.append(_series(groups.index(group), label, pairs, line=True, metric=metric))
+            series.append(_series(groups.index(group), label, pairs, {"metric": metric}, line=True))
     ordered = dict(sorted(metrics.items(), key=lambda item: (item[0] != "objective", item[0])))
     return {
         "id": f"training-{stage}",
@@ -124,10 +125,15 @@ def _thinned(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _series(
-    group: int, label: str, pairs: Iterable[tuple[float, float]], *, line: bool = False, **keys: str
+    group: int,
+    label: str,
+    pairs: Iterable[tuple[float, float]],
+    keys: Mapping[str, str] = MappingProxyType({}),
+    *,
+    line: bool = False,
 ) -> dict[str, Any]:
     points = [_short(number) for pair in pairs if all(map(math.isfinite, pair)) for number in pair]
-    return {"g": group, "label": label, "keys": keys, "line": int(line), "p": points}
+    return {"g": group, "label": label, "keys": dict(keys), "line": int(line), "p": points}
 
 
 def _filter(key: str, label: str, options: dict[str, str]) -> dict[str, Any]:

@@ -41,6 +41,8 @@ _CAPTIONS = {
     "trees_uniform": "Predicted trees at the uniform preference",
     "trees_corners": "Predicted trees where one task matters most",
     "hypervolume": "The hypervolume that the losses dominate",
+    "resource_entropy": "How much network runs, by how even the preference is",
+    "sweep": "What changes with the setting that is swept",
     "static_grid": "A controller beside static networks of the same training time",
 }
 _INTERACTIVE = ("curves",)  # the report draws training curves itself

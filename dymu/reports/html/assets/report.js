@@ -155,7 +155,6 @@
       hideTip();
       const width = Math.max(280, plot.clientWidth || 640);
       const height = clamp(width * 0.52, 230, 400);
-      const box = { left: 58, right: width - 12, top: 10, bottom: height - 44 };
       const shown = visible();
       const xs = shown.flatMap((one) => one.p.filter((_, i) => i % 2 === 0));
       const ys = shown.flatMap((one) => one.p.filter((_, i) => i % 2 === 1));
@@ -167,6 +166,9 @@
       };
       const [x0, x1] = range(xs);
       const [y0, y1] = range(ys);
+      const rows = ticks(y0, y1, 5);
+      const left = 34 + 7 * Math.max(...rows.map((y) => short(y).length));
+      const box = { left, right: width - 12, top: 10, bottom: height - 44 };
       const px = (x) => box.left + (x - x0) / (x1 - x0) * (box.right - box.left);
       const py = (y) => box.bottom - (y - y0) / (y1 - y0) * (box.bottom - box.top);
       const svg = make("svg", {
@@ -174,7 +176,7 @@
         "aria-label": `${spec.title}: ${yName()} against ${spec.x}. Arrow keys read the points.`,
         onpointermove: hover, onpointerleave: leave, onkeydown: step, onblur: leave,
       });
-      for (const y of ticks(y0, y1, 5)) {
+      for (const y of rows) {
         svg.append(make("line", { class: "rule", x1: box.left, x2: box.right, y1: py(y), y2: py(y) }),
           make("text", { x: box.left - 8, y: py(y) + 4, "text-anchor": "end" }, short(y)));
       }

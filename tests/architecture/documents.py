@@ -9,9 +9,9 @@ import importlib
 import re
 import shlex
 import shutil
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,12 @@ def mentions(page: str) -> Iterator[list[str]]:
             yield shlex.split(span.replace("\n", " "), comments=True)
 
 
+@cache
+def the_command() -> Any:
+    """``dymu`` as the parser that it is."""
+    return typer.main.get_command(app)
+
+
 def check(words: Sequence[str], *, whole: bool) -> None:
     """Parse a command of dymu as the command line does, and find the targets in it.
 
@@ -117,7 +123,7 @@ def check(words: Sequence[str], *, whole: bool) -> None:
         typer.BadParameter: If a value is none that the option takes; likewise the errors for other mistakes.
         AssertionError: If a verb, a target or a name in it does not exist.
     """
-    command: Any = typer.main.get_command(app)
+    command = the_command()
     rest = [word for word in words[1:] if word != "..."]
     context = command.make_context("dymu", [], resilient_parsing=True)
     while hasattr(command, "commands"):
@@ -152,9 +158,7 @@ def check_foreign(words: Sequence[str]) -> bool:
         ray = importlib.import_module("ray.scripts.scripts").cli
         return not rest or rest[0] in ray.commands
     if program == "mlflow":
-        with warnings.catch_warnings(action="ignore"):  # of what it is made of, about each other
-            mlflow = importlib.import_module("mlflow.cli").cli
-        return rest[0] in mlflow.commands
+        return rest[0] in ("server", "models")  # importing its command line takes seconds
     if program == "pytest":
         return all((ROOT / word).exists() for word in rest if word.startswith("tests/"))
     return program in _FOREIGN

@@ -1,13 +1,10 @@
 """Every command in the documents is one that the command line takes, and none is left out in silence."""
 
 import ast
-from typing import Any
 
 import pytest
 import typer
-from typer.main import get_command
 
-from dymu.cli import app
 from tests.architecture.documents import (
     PAGES,
     ROOT,
@@ -17,6 +14,7 @@ from tests.architecture.documents import (
     check_foreign,
     commands,
     mentions,
+    the_command,
 )
 
 LANGUAGES = {"", "sh", "python", "yaml", "text"}
@@ -82,8 +80,7 @@ def test_a_typo_is_found(words: list[str]) -> None:
 
 
 def test_verbs_are_all_in_some_document() -> None:
-    command: Any = get_command(app)
-    shown = {name for name, verb in command.commands.items() if not verb.hidden}
+    shown = {name for name, verb in the_command().commands.items() if not verb.hidden}
     typed = [words for block in ALL if block.is_shell for words in commands(block.text)]
     told = [words for page in PAGES for words in mentions(page)]
     said = {words[1] for words in [*typed, *told] if words[0] == "dymu" and len(words) > 1}

@@ -8,6 +8,7 @@ from dymu.reports.comparable import Mixture, budgets
 from dymu.reports.table import count
 
 ANCHOR = "anchor_parameters"
+_MOST_COORDINATES = 5
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -132,12 +133,17 @@ def _about_volumes(results: Results, *, uniformity: bool) -> Iterator[str]:
     if not results.records:
         return
     record = next(iter(results.records.values()))
-    corner = ", ".join(f"{x:g}" for x in record.reference_point)
     floor = record.values.get("uniformity_floor")
-    note = f"HV: hypervolume of scaled test losses below ({corner})."
+    note = f"HV: hypervolume of scaled test losses below {_corner(record.reference_point)}."
     if floor is not None and uniformity:
         note += f" Unif.: a model that ignores the preference has about {floor.value:.3f}."
     yield note
+
+
+def _corner(point: Sequence[float]) -> str:
+    if len(point) > _MOST_COORDINATES and len(set(point)) == 1:
+        return f"{point[0]:g} in each of {len(point)} dimensions"
+    return f"({', '.join(f'{x:g}' for x in point)})"
 
 
 def _about_parameters(results: Results) -> Iterator[str]:

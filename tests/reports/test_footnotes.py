@@ -75,3 +75,13 @@ def test_brackets_name_the_papers_table(study: Any) -> None:
     study.publish()
     lines = Notes(results_of(study.store, study.manifest)).lines(provenance=False)
     assert any(line.startswith("In brackets: the paper's Table 6, parameters") for line in lines)
+
+
+def test_a_reference_point_of_many_equal_coordinates_is_said_in_words(study: Any) -> None:
+    study.tasks = tuple(f"task{number}" for number in range(8))
+    study.arms, study.seeds, study.cost_sample = {"baseline": study.arms["baseline"]}, (0,), 10
+    study.publish()
+    lines = Notes(results_of(study.store, study.manifest)).lines(provenance=False)
+    assert any(
+        line.startswith("HV: hypervolume of scaled test losses below 3 in each of 8") for line in lines
+    )

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ def do(what: Any) -> tuple[int, str]:
             cli.main()
         except SystemExit as end:
             return int(end.code or 0), out.getvalue()
+        except Exception:  # noqa: BLE001 - told like the failure of a command
+            return 1, out.getvalue() + traceback.format_exc()
         return 1, out.getvalue()
 
 

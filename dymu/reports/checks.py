@@ -44,8 +44,9 @@ class Case:
 
     @property
     def has_two_ends(self) -> bool:
-        """Whether the baseline was measured at more than one c."""
-        return len(self.results.resource_preferences(BASELINE)) > 1
+        """Whether the baseline was measured at more than one c, or not at all yet."""
+        measured = self.results.of(BASELINE)
+        return not measured or len(self.results.resource_preferences(BASELINE)) > 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,7 @@ class Check:
         arms: Arms that it needs.
         method: Method of the baseline.
         may_tie: Whether a margin of 0 also fulfils the claim.
+        num_tasks: How many tasks a study needs for the claim to be about it; 0 for any.
         question: Question whose run makes the arms; empty if no run can.
         reason: Why no records of a single study can decide it; empty if they can.
     """
@@ -136,6 +138,7 @@ class Check:
     arms: tuple[str, ...] = (BASELINE,)
     method: str = CONTROLLER
     may_tie: bool = False
+    num_tasks: int = 0
     question: str = ""
     reason: str = ""
 
@@ -165,13 +168,15 @@ def as_printed(first: Amount, second: Amount, *, relative: bool = False) -> Meas
     """The first is on that side of the second on which the paper's values for this setting are."""
 
     def measure(case: Case) -> Measured:
+        found = _differences(first, second, case, relative=relative)
+        if not found:  # what is printed is found by the resource preferences that were measured
+            return Margins(by_seed={})
         printed = _printed(first, second, case, relative=relative)
         if printed is None:
             return "the paper prints no such values for this setting"
         if printed == 0:
             return f"the paper prints {_pair(first, second, case)}, a tie"
         sign = math.copysign(1.0, printed)
-        found = _differences(first, second, case, relative=relative)
         return Margins(by_seed={seed: sign * x for seed, x in found.items()}, paper=abs(printed))
 
     return measure

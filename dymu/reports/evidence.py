@@ -47,6 +47,7 @@ class Evidence:
         target: What runs it, as in ``studies.digits:ours``.
         cases: Questions about it and about its relatives; last its counterparts put side by side.
         manifests: Of the same, for the commands that make what is missing.
+        num_tasks: How many tasks it has.
         left_out: What could not be put side by side, and why.
     """
 
@@ -54,6 +55,7 @@ class Evidence:
     target: str
     cases: tuple[Case, ...]
     manifests: tuple[Manifest, ...]
+    num_tasks: int = 0
     left_out: tuple[str, ...] = ()
 
     def case(self, check: Check) -> Case | None:
@@ -93,6 +95,7 @@ def gather(store: Store, study: str, *, allow_mixed: bool = False) -> Evidence:
         target=study if ":" in study else _target(name, own),
         cases=tuple(cases),
         manifests=(*own, *beside),
+        num_tasks=len(own[0].tasks),
         left_out=tuple(left_out),
     )
 

@@ -4,7 +4,6 @@ from dymu.reports.checks import (
     FRUGAL,
     RETRAINED,
     RICH,
-    Case,
     Check,
     Measure,
     as_printed,
@@ -12,7 +11,6 @@ from dymu.reports.checks import (
     exceeds,
     frugal,
     least,
-    only_if,
     rich,
     within,
 )
@@ -25,7 +23,6 @@ _REGULARIZER, _THRESHOLD = "ablations.branching_regularizer", "ablations.active_
 _SAMPLING, _ARCHITECTURES = "ablations.preference_sampling", "ablations.architectures"
 _ADAPTATION = "ablations.adaptation"
 _CONCENTRATIONS = ("concentration-0.1", "concentration-0.5", "concentration-1")
-_OF_THREE = "the thresholds lie around a third, which is the share of one of three tasks"
 
 
 def _removed(number: str, arm: str, what: str, row: int) -> tuple[Check, ...]:
@@ -77,18 +74,15 @@ def _flat(name: str, arm: str, what: str, row: int) -> Check:
     )
 
 
-def _has_three_tasks(case: Case) -> bool:
-    return len(case.results.tasks) == 3
-
-
 def _threshold(name: str, text: str, quantity: str, measure: Measure, arm: str) -> Check:
     return Check(
         name=name,
         text=text,
         quantity=quantity,
         source="Figure 8, Appendix H",
-        measure=only_if(_has_three_tasks, _OF_THREE, measure),
+        measure=measure,
         arms=(BASELINE, arm),
+        num_tasks=3,  # thresholds lie around the share of one of three tasks
         question=_THRESHOLD,
     )
 

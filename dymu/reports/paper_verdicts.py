@@ -118,6 +118,8 @@ def findings_table(evidence: Evidence, findings: Sequence[Finding]) -> Table:
 def _finding(evidence: Evidence, check: Check, exists: Callable[[str], bool]) -> Finding:
     if check.reason:
         return _inapplicable(check, check.reason)
+    if check.num_tasks and check.num_tasks != evidence.num_tasks:
+        return _inapplicable(check, f"it is about {check.num_tasks} tasks, not {evidence.num_tasks}")
     case = evidence.case(check)
     measured = Margins(by_seed={}) if case is None else check.measure(case)
     if isinstance(measured, str):

@@ -32,7 +32,7 @@ def test_thresholds_around_a_third_are_about_three_tasks(study: Any, other_arm: 
     study.arms["threshold-0.5"] = other_arm("threshold 0.5", cost=0.99)
     assert judged(study)["G17d"].outcome == "not reproduced"
     study.tasks, study.name = ("left", "right"), "twins-ours"
-    assert "one of three tasks" in judged(study, "twins-ours")["G17d"].reason
+    assert judged(study, "twins-ours")["G17d"].reason == "it is about 3 tasks, not 2"
 
 
 def test_concentrations_need_all_four_arms(study: Any, other_arm: Any) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dymu.reports.checks import Check, exceeds, frugal, rich
+from dymu.reports.checks import Check, as_printed, both_ends, exceeds, frugal, rich
 from dymu.reports.evidence import Evidence, gather
 from dymu.reports.paper_verdicts import Finding, decide_margins, findings_table, judge
 from dymu.reports.table import Table
@@ -119,3 +119,18 @@ def test_what_was_left_out_is_a_footnote(study: Any) -> None:
         Evidence(study="a", target="b:a", cases=(), manifests=(), left_out=("it differs.",)), findings
     )
     assert table.footnotes[-1] == "Left out: it differs."
+
+
+def test_without_any_record_claims_wait_for_them(study: Any) -> None:
+    study.without = tuple((arm, seed) for arm in study.arms for seed in study.seeds)
+    pair = (rich("hypervolume"), rich("hypervolume", "no-affinity"))
+    measures = (both_ends(exceeds(rich("hypervolume"), frugal("hypervolume"))), as_printed(*pair))
+    arms = ("baseline", "no-affinity")
+    _, findings = found(study, *(check(measure=measure, arms=arms) for measure in measures))
+    assert [(each.outcome, bool(each.commands)) for each in findings] == [("undecided", True)] * 2
+
+
+def test_claims_about_another_number_of_tasks_do_not_apply(study: Any) -> None:
+    _, (five, three) = found(study, check(num_tasks=5), check(num_tasks=3))
+    assert five.reason == "it is about 5 tasks, not 3"
+    assert three.outcome == "reproduced"

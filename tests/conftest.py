@@ -80,7 +80,7 @@ def dymu(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     monkeypatch.setenv("DYMU_STORE", str(tmp_path / "store"))
     for name in ("DYMU_DEBUG", "DYMU_DATA", "MLFLOW_TRACKING_URI", "RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("dymu.reports.figures.for_run", lambda _: ())  # drawing takes seconds
+    monkeypatch.setattr("dymu.reports.figures.for_run", lambda *_: ())  # drawing takes seconds
 
     def call(*arguments: str) -> Said:
         code = _call(monkeypatch, *arguments)

@@ -199,7 +199,7 @@ def report_of(manifest: "Manifest", store: Store, out: Path | None, console: Con
         files = [folder / "table.md", folder / "table.csv", folder / "table.tex"]
         for path, style in zip(files, ("markdown", "csv", "latex"), strict=True):
             path.write_text(render.render(made, style), encoding="utf-8")
-        for name in figures.for_run(results):
+        for name in figures.for_run(results, store):
             files += figures.draw(name, results, store, folder)
     except ReportError as error:
         console.print(f"No report yet: {error}", soft_wrap=True, highlight=False)

@@ -14,8 +14,6 @@ from dymu import __version__
 from dymu.commands.console import listing_of, make_console, print_json, reading
 from dymu.commands.options import Address, Json, StoreDir, TrackingUri
 from dymu.errors import BackendError, StoreError, TrackingError
-from dymu.tracking.saved_view import view_path
-from dymu.tracking.told import told_to_mlflow
 
 if TYPE_CHECKING:
     from dymu.run.verdict import Check
@@ -29,6 +27,9 @@ def ui(
     store: StoreDir = None,
 ) -> None:
     """Serve the MLflow pages of the store on this machine until Ctrl-C."""
+    from dymu.tracking.saved_view import view_path
+    from dymu.tracking.told import told_to_mlflow
+
     opened = reading(store)
     database = opened.mlflow_dir / "mlflow.db"
     told = {manifest.name: told_to_mlflow(opened, manifest.name) for manifest in opened.manifests()}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from dymu.artifacts.manifest import ManifestArm
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
@@ -61,8 +62,7 @@ def affinities_of(results: Results, store: Store) -> list[Affinities]:
     """
     users: dict[tuple[tuple[int, str], ...], list[str]] = {}
     for arm in results.arms:
-        steps = {int(seed): steps[_STAGE] for seed, steps in arm.steps.items() if _STAGE in steps}
-        there = tuple((seed, address) for seed, address in sorted(steps.items()) if store.has(address))
+        there = _published(arm, store)
         if there:
             users.setdefault(there, []).append(arm.label)
     if not users:
@@ -78,6 +78,11 @@ def affinities_of(results: Results, store: Store) -> list[Affinities]:
         )
         for steps, labels in users.items()
     ]
+
+
+def has_affinities(results: Results, store: Store) -> bool:
+    """Whether some arm's affinity is published; a stage of that name may publish something else."""
+    return any(_published(arm, store) for arm in results.arms)
 
 
 def affinity_figure(found: Sequence[Affinities], tasks: Sequence[str]) -> Figure:
@@ -139,6 +144,16 @@ def _write_numbers(axis: Any, found: Affinities, scale: Normalize) -> None:
         axis.text(j, i - (0.1 if spread else 0.0), f"{value:.2f}", fontsize=7, **text)
         if spread:
             axis.text(j, i + 0.17, f"± {deviation:.2f}", fontsize=5.5, **text)
+
+
+def _published(arm: ManifestArm, store: Store) -> tuple[tuple[int, str], ...]:
+    """Seeds and addresses of the affinities of an arm."""
+    steps = {int(seed): steps[_STAGE] for seed, steps in arm.steps.items() if _STAGE in steps}
+    return tuple(
+        (seed, address)
+        for seed, address in sorted(steps.items())
+        if store.has(address) and _FILE in store.done(address)["files"]
+    )
 
 
 def _read(store: Store, address: str, num_tasks: int) -> Floats:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from dymu.artifacts.files import write_whole
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
-from dymu.reports.affinity_figure import affinities_of, affinity_figure
+from dymu.reports.affinity_figure import affinities_of, affinity_figure, has_affinities
 from dymu.reports.collect import Results
 from dymu.reports.cost_distribution import cost_distribution
 from dymu.reports.curves import curves, logged
@@ -172,7 +172,7 @@ def figures_of(
         Name to an ``svg`` element whose ids begin with the name, so that many fit one page.
     """
     unwanted = {*without, *(_OF_STORE if store is None else ())}
-    names = [name for name in for_run(results) if name not in unwanted]
+    names = [name for name in for_run(results, store) if name not in unwanted]
     with paper_style():
         return {
             f"{name}{part}": svg_text(figure, f"{name}{part}")
@@ -181,8 +181,8 @@ def figures_of(
         }
 
 
-def for_run(results: Results) -> tuple[str, ...]:
-    """The figures that can be drawn from what there is."""
+def for_run(results: Results, store: Store | None = None) -> tuple[str, ...]:
+    """The figures that can be drawn from what there is; with a store also as to published affinities."""
     if not results.records:
         return ()
     points = [point for record in results.records.values() for point in record.points]
@@ -197,7 +197,8 @@ def for_run(results: Results) -> tuple[str, ...]:
         names += ["trees_uniform", "trees_corners"]
     if has_sweep(results):
         names.append("sweep")
-    if any("affinity" in steps for arm in results.arms for steps in arm.steps.values()):
+    measured = any("affinity" in steps for arm in results.arms for steps in arm.steps.values())
+    if measured and (store is None or has_affinities(results, store)):
         names.append("affinity")
     names.append("curves")
     if has_grid(results):

@@ -32,7 +32,7 @@ def test_choices_are_what_the_user_types() -> None:
     assert [str(choice) for kind in (BackendName, Device, Style) for choice in kind] == [
         *("ray", "local"),
         *("cpu", "cuda"),
-        *("terminal", "markdown", "csv", "latex"),
+        *("terminal", "markdown", "csv", "latex", "html", "json"),
     ]
 
 

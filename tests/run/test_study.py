@@ -234,7 +234,7 @@ def test_a_plan_without_work_does_not_load_ray(
     run(planner("toy_studies:ours"), store, options)
     program = (
         "import sys; from dymu.cli import main; import dymu.reports.figures as figures\n"
-        "figures.for_run = lambda _: ()\n"
+        "figures.for_run = lambda *_: ()\n"
         "try: main()\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
         "assert 'ray' not in sys.modules and 'mlflow' not in sys.modules\n"

@@ -156,6 +156,6 @@ def test_figures_are_drawn_into_the_page(
 
 
 def test_curves_are_left_to_the_charts(study: Any, results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dymu.reports.figures.for_run", lambda _: ("curves", "cost_distribution"))
+    monkeypatch.setattr("dymu.reports.figures.for_run", lambda *_: ("curves", "cost_distribution"))
     monkeypatch.setattr("dymu.reports.figures.svg_text", lambda _, name: name)
     assert set(figures_of(results, study.store, without=("curves",))) == {"cost_distribution"}

@@ -46,7 +46,7 @@ def main() -> None:
     sys.path.insert(0, str(Path.cwd()))
     os.execv = become  # type: ignore[assignment]
     if sys.argv[2:] == ["quick"]:
-        no_figures: Any = lambda _: ()  # noqa: E731 - a value to put in place
+        no_figures: Any = lambda *_: ()  # noqa: E731 - a value to put in place
         figures.for_run = no_figures
     for what in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
         start = time.perf_counter()

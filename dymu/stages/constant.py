@@ -17,7 +17,7 @@ from dymu.data.examples import Examples
 from dymu.data.splits import Split
 from dymu.errors import DataError
 from dymu.spec.dataset import Dataset
-from dymu.spec.task import IGNORED_CLASS, Task
+from dymu.spec.task import BINARY_KINDS, IGNORED_CLASS, Task
 from dymu.stages.context import Interrupted, RunContext
 from dymu.stages.tensors import load_tensor, save_tensors
 
@@ -86,7 +86,7 @@ def constant_predictions(answers: Sequence[Tensor], tasks: Sequence[Task], image
 
 def _statistics(task: Task) -> int:
     """How many sums an answer is made of."""
-    return 1 if task.kind in ("saliency", "edges") else task.num_outputs
+    return 1 if task.kind in BINARY_KINDS else task.num_outputs
 
 
 def _sums(task: Task, target: Tensor) -> Tensor:

@@ -58,9 +58,9 @@ def summarise(step: Step, predictor: Predictor, bench: Bench) -> Record:
     }
     points = []
     resources = protocol.resource_preferences if predictor.follows_resource else (None,)
+    reference = predictor.reference(bench)
     for number, resource in enumerate(resources):
         bench.context.spool.progress(number, len(resources))
-        reference = predictor.reference(bench)
         point = _point(predictor, resource, preferences_SN, bench)
         suffix = "" if resource is None else f"/c={resource:g}"
         values |= {

@@ -69,6 +69,7 @@ QUESTION = baselines(
     {
         "single-task": digits.single_task,
         "static-grid": digits.static_grid,
+        "phn": digits.phn,
         "phn-bn": digits.phn_bn,
         "phn-bn-frozen": digits.phn_bn_frozen,
     },

@@ -8,11 +8,13 @@ from dymu.data.digits import Digits
 from dymu.methods.bmtas import BMTAS
 from dymu.methods.controllable import Controllable
 from dymu.methods.ltb import LTB
+from dymu.methods.phn import PHN
 from dymu.methods.phn_bn import PHNBN
 from dymu.methods.retrained import Retrained
 from dymu.methods.single_task import SingleTask
 from dymu.methods.static_grid import StaticGrid
 from dymu.networks.backbones.small import SmallBackbone
+from dymu.networks.phn_hypernet import PHNHypernetConfig
 from dymu.spec.evaluation import EvaluationConfig
 from dymu.spec.study import Study
 from dymu.stages.anchor import AnchorRecipe
@@ -55,6 +57,18 @@ static_grid = Study(
     name="digits-static-grid",
     dataset=Digits(),
     method=StaticGrid(backbone=BACKBONE, optimisation=ANCHOR.optimisation, batch_size=ANCHOR.batch_size),
+    evaluation=EVALUATION,
+)
+phn = Study(
+    name="digits-phn",
+    dataset=Digits(),
+    method=PHN(
+        backbone=BACKBONE,
+        optimisation=Optimisation(num_steps=2350, decay_every=1100),
+        hypernet=PHNHypernetConfig(num_matrices=5, matrix_weights=1000),
+        preferences_per_step=8,
+        batch_size=16,
+    ),
     evaluation=EVALUATION,
 )
 phn_bn = Study(

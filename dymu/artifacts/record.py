@@ -20,6 +20,9 @@ RECORD_FORMAT = 1
 # line that begins with one space belongs to the outermost object: no string of JSON holds a line break.
 _POINTS, _POINTS_END = b'\n "points": [\n', b'\n ],\n "reference_point": '
 
+# Fields that were added after records existed: a record without them keeps its bytes.
+_LEFT_OUT_IF_EMPTY = ("pair_preferences", "pair_losses")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
@@ -58,6 +61,9 @@ class Point:
         cost_preferences: Preferences of the cost sample (num_cost_preferences rows of N).
         cost_parameters: Active parameters at each of them.
         cost_macs: Multiply-accumulates an image at each of them.
+        pair_preferences: K preferences that two tasks share while all others have 0 (rows of N), which no
+            value is made of; empty where the protocol has none or the method ignores task preferences.
+        pair_losses: Scaled test losses at them.
     """
 
     resource_preference: float | None
@@ -70,6 +76,8 @@ class Point:
     cost_preferences: list[list[float]] = field(default_factory=list)
     cost_parameters: list[float] = field(default_factory=list)
     cost_macs: list[float] = field(default_factory=list)
+    pair_preferences: list[list[float]] = field(default_factory=list)
+    pair_losses: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +123,10 @@ class Record:
     def write(self, folder: Path) -> None:
         """Write ``record.json`` below ``folder``."""
         form = {"format": RECORD_FORMAT, **asdict(self)}
+        for point in form["points"]:
+            for name in _LEFT_OUT_IF_EMPTY:
+                if not point[name]:
+                    del point[name]
         text = json.dumps(form, sort_keys=True, indent=1, allow_nan=False)
         (folder / RECORD).write_text(text + "\n", encoding="utf-8")
 

@@ -155,7 +155,8 @@ def parse_seeds(count: int | None, listed: str | None) -> tuple[int, ...]:
 
 def _question_target(request: Request, question: Question, leaf: str, ad_hoc: Mapping[str, Any]) -> Target:
     if ad_hoc:
-        question = question.on(_overridden(question.baseline, ad_hoc))
+        asked = question.as_asked()
+        question = asked.on(_overridden(asked.baseline, ad_hoc))
     return _target(
         request,
         name=f"{question.baseline.name}.{leaf}",

@@ -95,6 +95,8 @@ class Question:
         baseline_paper: The paper's values for the baseline.
         baseline_claims: What the baseline alone is expected to show.
         ablations: The rows.
+        evaluation: Fields of the evaluation that the question needs, in all arms, on whatever study it is
+            asked. What was trained for the study is the same with and without them.
     """
 
     title: str
@@ -104,6 +106,7 @@ class Question:
     baseline_paper: Mapping[str, float] = field(default_factory=dict)
     baseline_claims: tuple[Claim, ...] = ()
     ablations: tuple[Ablation, ...] = ()
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [BASELINE, *(row.name for row in self.ablations)]
@@ -120,14 +123,25 @@ class Question:
             baseline_paper=self.baseline_paper,
             baseline_claims=self.baseline_claims,
             ablations=self.ablations,
+            evaluation=self.evaluation,
+        )
+
+    def as_asked(self) -> "Question":
+        """The same question with the baseline evaluated as the question needs it."""
+        if not self.evaluation:
+            return self
+        evaluation = changed(self.baseline.evaluation, self.evaluation)
+        return changed(
+            self, {"baseline": changed(self.baseline, {"evaluation": evaluation}), "evaluation": {}}
         )
 
     def arms(self) -> "tuple[Arm, ...]":
         """The baseline and every row as arms, baseline first."""
+        baseline = self.as_asked().baseline
         first = Arm(
             name=BASELINE,
             label=self.baseline_label,
-            study=self.baseline,
+            study=baseline,
             paper=self.baseline_paper,
             claims=self._claims(self.baseline_claims),
             source=self.source,
@@ -136,7 +150,7 @@ class Question:
             Arm(
                 name=row.name,
                 label=row.label,
-                study=row.apply(self.baseline),
+                study=row.apply(baseline),
                 paper=row.paper,
                 claims=self._claims(row.claims),
                 source=row.source,

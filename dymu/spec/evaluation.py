@@ -24,6 +24,11 @@ class EvaluationConfig:
         order: Which examples share a batch: neighbours ``as_listed``, or ``shuffled`` once by the preference
             seed. Official lists go scene by scene, and batch statistics of one scene are not those of the
             split.
+        pair_preferences: Task preferences at which each pair of tasks is evaluated besides, evenly spaced
+            from one task alone to the other alone while all others have 0 (Figures 13 and 14); 0 for none.
+            They enter no value of a record.
+        pairs: Which pairs of tasks, by name; empty for all pairs of up to five tasks, and of more tasks for
+            the first with the second, the third with the fourth and so on, because twenty tasks have 190.
     """
 
     reference_point: tuple[float, ...]
@@ -35,6 +40,8 @@ class EvaluationConfig:
     statistics: Statistics = "batch"
     recalibration_batches: int = 4
     order: Literal["as_listed", "shuffled"] = absent_means("as_listed")
+    pair_preferences: int = absent_means(0)
+    pairs: tuple[tuple[str, str], ...] = absent_means(())
 
     def __post_init__(self) -> None:
         check(len(self.reference_point) >= 2, self, "reference_point", "a coordinate per task, at least two")
@@ -54,4 +61,23 @@ class EvaluationConfig:
             self,
             "resource_preferences",
             "values that differ in their first six digits, by which results are named",
+        )
+        check(
+            self.pair_preferences == 0 or self.pair_preferences >= 2,
+            self,
+            "pair_preferences",
+            "0, or at least 2: each task of a pair alone",
+        )
+        check(
+            not self.pairs or self.pair_preferences > 0,
+            self,
+            "pairs",
+            "no pairs while pair_preferences is 0, since they would not be evaluated",
+        )
+        check(
+            len({frozenset(pair) for pair in self.pairs}) == len(self.pairs)
+            and all(one != other for one, other in self.pairs),
+            self,
+            "pairs",
+            "two different tasks in each pair, and each pair once",
         )

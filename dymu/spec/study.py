@@ -51,6 +51,12 @@ class Study:
             raise SpecError(
                 f"Study {self.name}: task names must differ, but the dataset has {', '.join(names)}."
             )
+        unknown = sorted({name for pair in self.evaluation.pairs for name in pair} - set(names))
+        if unknown:
+            raise SpecError(
+                f"Study {self.name}: evaluation.pairs names {', '.join(unknown)}, but "
+                f"{type(self.dataset).__name__} has the tasks {', '.join(names)}."
+            )
         is_name = _NAME.fullmatch(self.name) is not None
         check(is_name, self, "name", "letters, digits, '-' and '_': files are named after it")
 

@@ -27,6 +27,7 @@ class Predictor(Protocol):
     """A trained method."""
 
     follows_resource: bool  # whether c changes anything
+    follows_task: bool  # whether the task preference does
 
     def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:
         """Losses and metrics at S preferences."""
@@ -51,6 +52,7 @@ class ControllablePredictor:
     """The paper's method: a tree from the edge hypernet, normalisation from the weight hypernet."""
 
     follows_resource = True
+    follows_task = True
 
     def __init__(self, controller: Controller) -> None:
         self.controller = controller
@@ -90,6 +92,7 @@ class _Static:
     """What methods without trees and without c have in common."""
 
     follows_resource = False
+    follows_task = False
 
     def trees(self, preferences_SN: Floats, resource: float) -> list[list[list[int]]]:  # noqa: ARG002
         """None."""
@@ -155,6 +158,8 @@ class ConstantPredictor(_Static):
 class PHNBNPredictor(_Static):
     """One shared backbone whose normalisation follows the task preference."""
 
+    follows_task = True
+
     def __init__(self, net: AnchorNet, hypernet: WeightHypernet) -> None:
         self.net, self.hypernet = net, hypernet
 
@@ -182,6 +187,8 @@ class PHNBNPredictor(_Static):
 
 class PHNPredictor(_Static):
     """One shared net whose weights all come from the task preference."""
+
+    follows_task = True
 
     def __init__(self, net: AnchorNet, hypernet: PHNHypernet) -> None:
         self.net, self.hypernet = net, hypernet
@@ -215,14 +222,19 @@ class PHNPredictor(_Static):
 class StaticGridPredictor(_Static):
     """Static nets, each trained for one preference; a preference is served by the net of the nearest one."""
 
+    follows_task = True
+
     def __init__(self, nets: list[AnchorNet], trained_for_KN: Floats) -> None:
         assert len(nets) == len(trained_for_KN), "each net has the preference that it was trained for"
         self.nets, self.trained_for_KN = nets, trained_for_KN
+        self._measured: tuple[Bench, list[Measurement]] | None = None
 
     def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:  # noqa: ARG002
-        """Every net once, and for each preference the measurement of its net."""
-        tree = shared_stream(self.nets[0].num_layers, len(self.nets[0].tasks))
-        parts = [measure(net, tree, None, bench) for net in self.nets]
+        """Every net once on a bench, and for each preference the measurement of its net."""
+        if self._measured is None or self._measured[0] is not bench:
+            tree = shared_stream(self.nets[0].num_layers, len(self.nets[0].tasks))
+            self._measured = bench, [measure(net, tree, None, bench) for net in self.nets]
+        _, parts = self._measured
         net_S = torch.from_numpy(self.nearest(preferences_SN))
         losses_KN = torch.cat([part.losses_SN for part in parts])
         metrics = {

@@ -32,7 +32,7 @@ from dymu.metrics.hypervolume import (
 from dymu.metrics.relative_drop import RELATIVE_DROP, relative_drop
 from dymu.metrics.task_metrics import LOSS, metric_of
 from dymu.metrics.uniformity import UNIFORMITY_FLOOR, floor_at, uniformity, uniformity_info
-from dymu.stages.evaluation_preferences import cost_preferences, evaluation_preferences
+from dymu.stages.evaluation_preferences import cost_preferences, evaluation_preferences, pair_preferences
 from dymu.stages.inputs import dataset_of
 from dymu.stages.measure import Bench, Measurement
 from dymu.stages.predictors import Predictor
@@ -56,12 +56,15 @@ def summarise(step: Step, predictor: Predictor, bench: Bench) -> Record:
         "control_parameters": CONTROL_PARAMETERS.value(predictor.control_parameters()),
         "uniformity_floor": UNIFORMITY_FLOOR.value(floor_at(preferences_SN)),
     }
+    pairs_KN = pair_preferences(protocol, tasks=[task.name for task in tasks])
+    if not predictor.follows_task:  # all its points are one
+        pairs_KN = pairs_KN[:0]
     points = []
     resources = protocol.resource_preferences if predictor.follows_resource else (None,)
     reference = predictor.reference(bench)
     for number, resource in enumerate(resources):
         bench.context.spool.progress(number, len(resources))
-        point = _point(predictor, resource, preferences_SN, bench)
+        point = _point(predictor, resource, preferences_SN, pairs_KN, bench)
         suffix = "" if resource is None else f"/c={resource:g}"
         values |= {
             name + suffix: value for name, value in _values(step, predictor, point, protocol.reference_point)
@@ -83,16 +86,20 @@ def summarise(step: Step, predictor: Predictor, bench: Bench) -> Record:
     )
 
 
-def _point(predictor: Predictor, resource: float | None, preferences_SN: Floats, bench: Bench) -> Point:
+def _point(
+    predictor: Predictor, resource: float | None, preferences_SN: Floats, pairs_KN: Floats, bench: Bench
+) -> Point:
     c = 0.0 if resource is None else resource
     measured = predictor.measure(preferences_SN, c, bench)
     cost = predictor.cost(preferences_SN, c)
     sample_SN = cost_preferences(bench.protocol, num_tasks=preferences_SN.shape[1])
     sample_cost = predictor.cost(sample_SN, c)
+    # Apart from the others, so that these are the same bytes whether pairs are measured or not.
+    of_pairs = _rounded(predictor.measure(pairs_KN, c, bench)) if len(pairs_KN) else []
     return Point(
         resource_preference=resource,
         preferences=preferences_SN.tolist(),
-        losses=measured.losses_SN.numpy().round(_DIGITS).tolist(),
+        losses=_rounded(measured),
         task_metrics={
             name: value.numpy().round(_DIGITS).tolist() for name, value in measured.metrics.items()
         },
@@ -102,7 +109,14 @@ def _point(predictor: Predictor, resource: float | None, preferences_SN: Floats,
         cost_preferences=sample_SN.tolist(),
         cost_parameters=sample_cost.parameters_S.tolist(),
         cost_macs=sample_cost.macs_S.tolist(),
+        pair_preferences=pairs_KN.tolist(),
+        pair_losses=of_pairs,
     )
+
+
+def _rounded(measured: Measurement) -> list[list[float]]:
+    losses: list[list[float]] = measured.losses_SN.numpy().round(_DIGITS).tolist()
+    return losses
 
 
 def _values(

@@ -139,3 +139,14 @@ def test_damaged_points_are_refused_when_they_are_asked_for(tmp_path: Path, old:
 def test_a_record_has_no_other_names(tmp_path: Path) -> None:
     record().write(tmp_path)
     assert not hasattr(read_record(tmp_path), "point")
+
+
+def test_a_record_without_pairs_keeps_its_bytes_and_one_with_them_is_read(tmp_path: Path) -> None:
+    record().write(tmp_path)
+    assert b"pair_" not in (tmp_path / RECORD).read_bytes()
+    first, second = record().points
+    pairs = replace(first, pair_preferences=[[1.0, 0.0], [0.5, 0.5]], pair_losses=[[0.1, 2.0], [0.2, 0.3]])
+    with_pairs = replace(record(), points=(pairs, second))
+    with_pairs.write(tmp_path)
+    assert read_record(tmp_path) == with_pairs
+    assert with_pairs.points == (pairs, second)

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from dymu.artifacts.config import changed
 from dymu.artifacts.fingerprint import canonical, digest
 from dymu.errors import SpecError
 from dymu.spec.ablation import BASELINE, Ablation, Claim, Question
@@ -131,3 +132,24 @@ def test_a_claim_about_each_task_becomes_one_claim_a_task(study: Study) -> None:
 def test_a_claim_without_a_task_stays_one_claim(study: Study) -> None:
     claim = Claim(metric="uniformity/c=0", direction="up")
     assert claim.of_tasks(study.dataset.tasks) == (claim,)
+
+
+def test_every_arm_is_evaluated_as_the_question_needs_it(study: Study) -> None:
+    asked = changed(question(study, row()), {"evaluation": {"pair_preferences": 5}})
+    assert asked.baseline == study
+    assert [arm.study.evaluation.pair_preferences for arm in asked.arms()] == [5, 5]
+    assert asked.arms()[0].study.method == study.method
+
+
+def test_it_is_needed_on_another_study_too_and_on_one_that_has_it(study: Study) -> None:
+    asked = changed(question(study, row()), {"evaluation": {"pair_preferences": 5}})
+    other = override(study, "evaluation.pair_preferences", 9)
+    assert [arm.study.evaluation.pair_preferences for arm in asked.on(other).arms()] == [5, 5]
+    same = override(study, "evaluation.pair_preferences", 5)
+    assert asked.on(same).arms()[0].study == same
+
+
+def test_a_question_that_was_put_may_be_changed(study: Study) -> None:
+    asked = changed(question(study), {"evaluation": {"pair_preferences": 5}}).as_asked()
+    moved = asked.on(override(asked.baseline, "evaluation.pair_preferences", 9))
+    assert moved.arms()[0].study.evaluation.pair_preferences == 9

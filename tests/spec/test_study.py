@@ -147,3 +147,12 @@ def test_change_that_changes_nothing_is_refused(study: Study, path: str, same: o
         SpecError, match=rf"{field} already equals .*: this change would compare a study with itself"
     ):
         override(study, path, same)
+
+
+def test_pairs_of_tasks_that_the_dataset_does_not_have_are_refused(study: Study) -> None:
+    known = override(
+        override(study, "evaluation.pair_preferences", 5), "evaluation.pairs", (("left", "right"),)
+    )
+    assert known.evaluation.pairs == (("left", "right"),)
+    with pytest.raises(SpecError, match=r"evaluation\.pairs names depth, but Pairs has"):
+        override(known, "evaluation.pairs", (("left", "depth"),))

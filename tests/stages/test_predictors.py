@@ -22,7 +22,7 @@ from dymu.spec.task import Task
 from dymu.stages.anchor import load_anchor
 from dymu.stages.context import RunContext
 from dymu.stages.edge import load_edge
-from dymu.stages.measure import Bench, measure
+from dymu.stages.measure import Bench, Measurement, measure
 from dymu.stages.predictors import (
     ControllablePredictor,
     PHNBNPredictor,
@@ -211,6 +211,25 @@ def test_a_preference_is_served_by_the_static_net_that_was_trained_for_the_neare
     assert not torch.equal(found.losses_SN[0], found.losses_SN[1])
     assert grid.anchor_parameters() == 2 * nets[0].num_parameters()
     assert grid.cost(preferences, 0.0).parameters_S.tolist() == [nets[0].num_parameters()] * 3
+
+
+def test_static_nets_are_measured_once_on_a_bench(
+    shared_net: AnchorNet, bench: Bench, preferences: Preferences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Bench] = []
+
+    def counted(net: AnchorNet, tree: torch.Tensor, adaptation: None, on: Bench) -> Measurement:
+        measured.append(on)
+        return measure(net, tree, adaptation, on)
+
+    monkeypatch.setattr("dymu.stages.predictors.measure", counted)
+    grid = StaticGridPredictor([shared_net], np.array([[0.2, 0.3, 0.5]]))
+    first, second = (grid.measure(preferences[part], 0.0, bench) for part in (slice(3), slice(3, 6)))
+    assert measured == [bench]
+    assert torch.equal(first.losses_SN, second.losses_SN)
+    other = replace(bench, protocol=changed(bench.protocol, {"batch_size": 3}))
+    assert not torch.equal(grid.measure(preferences, 0.0, other).losses_SN[:3], first.losses_SN)
+    assert len(measured) == 2
 
 
 def test_a_static_grid_knows_what_each_net_was_trained_for(

@@ -1,6 +1,7 @@
 """From measurements to named values."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from dymu.metrics.correlation import entropy, spearman
 from dymu.metrics.hypervolume import best_point_hypervolume, hypervolume
 from dymu.metrics.uniformity import floor_at, uniformity
 from dymu.spec.study import Study, override
-from dymu.stages.evaluation_preferences import cost_preferences, evaluation_preferences
+from dymu.stages.evaluation_preferences import cost_preferences, evaluation_preferences, pair_preferences
 
 RecordOf = Callable[[Study], Record]
 
@@ -158,3 +159,33 @@ def test_the_record_says_what_was_measured(record: Record, study: Study) -> None
 def test_losses_are_rounded_below_the_noise_of_single_precision(record: Record) -> None:
     losses = np.array(record.points[0].losses)
     np.testing.assert_array_equal(losses, losses.round(7))
+
+
+@pytest.mark.parametrize("method", ["controllable", "phn_bn", "static_grid"])
+def test_pairs_of_tasks_are_measured_and_nothing_else_moves(
+    method: str, study_of: Callable[[str], Study], record_of: RecordOf
+) -> None:
+    plain = study_of(method)
+    paired = override(plain, "evaluation.pair_preferences", 3)
+    before, after = record_of(plain), record_of(paired)
+    assert after.values == before.values
+    for old, new in zip(before.points, after.points, strict=True):
+        assert np.array_equal(new.pair_preferences, pair_preferences(paired.evaluation, tasks=TASKS))
+        assert np.shape(new.pair_losses) == (6, 3)
+        assert replace(new, pair_preferences=[], pair_losses=[]) == old
+
+
+def test_losses_of_pairs_are_those_at_their_preferences(study: Study, record_of: RecordOf) -> None:
+    point = record_of(override(study, "evaluation.pair_preferences", 3)).points[0]
+    coarse = record_of(override(study, "evaluation.pair_preferences", 2)).points[0]
+    rows = [point.pair_preferences.index(row) for row in coarse.pair_preferences]
+    assert rows != sorted(range(3))
+    np.testing.assert_allclose(np.array(point.pair_losses)[rows], coarse.pair_losses, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["single_task", "retrained"])
+def test_a_method_that_ignores_preferences_has_no_pairs(
+    method: str, study_of: Callable[[str], Study], record_of: RecordOf
+) -> None:
+    found = record_of(override(study_of(method), "evaluation.pair_preferences", 3))
+    assert [point.pair_losses for point in found.points] == [[]]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer
+from rich.text import Text
 
 from dymu import cli
 from dymu.errors import SpecError
@@ -35,6 +36,13 @@ def test_every_command_says_what_it_does_and_gives_an_example(name: str) -> None
     assert command.help
     assert "Example" in command.epilog
     assert all(part.help for part in command.params)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_shown_as_it_is_written(name: str) -> None:
+    # Rich takes ``[default: 1]`` for a tag of its own and leaves it out.
+    for part in COMMANDS[name].params:
+        assert Text.from_markup(part.help).plain == part.help.replace("\\[", "["), part.name
 
 
 @pytest.mark.parametrize(

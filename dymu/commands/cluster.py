@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from dymu.commands.console import listing_of, make_console, print_json
-from dymu.commands.options import Json
+from dymu.commands.options import Json, examples
 from dymu.errors import BackendError, NothingToDoError
 
 if TYPE_CHECKING:
@@ -28,15 +28,14 @@ Folder = Annotated[
     typer.Option(
         "--folder",
         metavar="DIR",
-        help="Where all of it is kept.  [default: .dymu-cluster]",
+        help="Where all of it is kept.  \\[default: .dymu-cluster]",
         envvar="DYMU_CLUSTER",
     ),
 ]
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu cluster up[/bold]   "
-    "[bold]dymu cluster up --submit ablations.branching_regularizer --seeds 3[/bold]"
+    epilog=examples("dymu cluster up", "dymu cluster up --submit ablations.branching_regularizer --seeds 3")
 )
 def up(
     submit: Annotated[
@@ -46,7 +45,7 @@ def up(
     nodes: Annotated[int, typer.Option(metavar="N", min=1, help="Nodes beside the head.")] = 2,
     cpus: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="CPUs a node.  [default: this machine's, shared out]"),
+        typer.Option(metavar="N", min=1, help="CPUs a node.  \\[default: this machine's, shared out]"),
     ] = None,
     folder: Folder = None,
 ) -> None:
@@ -70,12 +69,14 @@ def up(
         raise typer.Exit(_submit(submit, seeds, cluster, say))
 
 
-@app.command(epilog="Examples:  [bold]dymu cluster down[/bold]   [bold]dymu cluster down --purge[/bold]")
+@app.command(epilog=examples("dymu cluster down", "dymu cluster down --purge"))
 def down(
     now: Annotated[
-        bool, typer.Option("--now", help="Do not let jobs write their checkpoints first.")
+        bool, typer.Option("--now", metavar="", help="Do not let jobs write their checkpoints first.")
     ] = False,
-    purge: Annotated[bool, typer.Option("--purge", help="Also remove the folder, results included.")] = False,
+    purge: Annotated[
+        bool, typer.Option("--purge", metavar="", help="Also remove the folder, results included.")
+    ] = False,
     folder: Folder = None,
 ) -> None:
     """End what `dymu cluster up` started, and nothing else; also what a crash left behind. Data are kept."""
@@ -86,7 +87,7 @@ def down(
     cluster.down(say, purge=purge)
 
 
-@app.command(epilog="Example:  [bold]dymu cluster status --json[/bold]")
+@app.command(epilog=examples("dymu cluster status --json"))
 def status(folder: Folder = None, as_json: Json = False) -> None:
     """Say which servers are up; exit code 3 unless all are."""
     cluster = _cluster(folder)

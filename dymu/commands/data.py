@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from dymu.commands.console import listing_of, make_console, print_json
-from dymu.commands.options import Json
+from dymu.commands.options import Json, examples
 from dymu.errors import DataError, SpecError
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ Root = Annotated[
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu data check cifar100 --root ~/data[/bold]   "
-    "[bold]dymu data check studies.nyuv2:small --json[/bold]"
+    epilog=examples("dymu data check cifar100 --root ~/data", "dymu data check studies.nyuv2:small --json")
 )
 def check(
     dataset: Annotated[
@@ -74,8 +73,9 @@ def check(
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu data fetch cifar100 --root ~/data[/bold]   "
-    "[bold]dymu data fetch mnist --url https://mirror.example/mnist/[/bold]"
+    epilog=examples(
+        "dymu data fetch cifar100 --root ~/data", "dymu data fetch mnist --url https://mirror.example/mnist/"
+    )
 )
 def fetch(
     dataset: Annotated[

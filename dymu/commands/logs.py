@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dymu.commands.console import complain, only_study, reading
-from dymu.commands.options import Address, StoreDir
+from dymu.commands.options import Address, StoreDir, examples
 from dymu.errors import BackendError, NothingToDoError
 
 if TYPE_CHECKING:
@@ -23,15 +23,20 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu logs -f digits-ours[/bold]   "
-    "[bold]dymu logs digits-ours --stage edge[/bold]   [bold]dymu logs studies-digits-ours-1a2b3c4d-1[/bold]"
+    epilog=examples(
+        "dymu logs -f digits-ours",
+        "dymu logs digits-ours --stage edge",
+        "dymu logs studies-digits-ours-1a2b3c4d-1",
+    )
 )
 def logs(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A study, question or job; by default the study there is."),
+        typer.Argument(metavar="NAME", help="A study, question or job; by default the study there is."),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on to its end; Ctrl-C leaves.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", metavar="", help="Go on to its end; Ctrl-C leaves.")
+    ] = False,
     arm: Annotated[str | None, typer.Option("--arm", help="Logs of the steps of this arm.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Logs of the steps at this seed.")] = None,
     stage: Annotated[str | None, typer.Option("--stage", help="Logs of the steps of this stage.")] = None,

@@ -8,7 +8,7 @@ import typer
 
 from dymu.commands.console import complain
 from dymu.commands.forward import takes_run_flags, words_of
-from dymu.commands.options import StoreDir, TargetText
+from dymu.commands.options import StoreDir, TargetText, examples
 from dymu.commands.planning import planned
 from dymu.commands.search import check_flags
 from dymu.errors import SpecError
@@ -22,8 +22,10 @@ def manifest() -> None:
 
 
 @app.command(
-    epilog="Example:  [bold]dymu manifest kuberay studies.digits:ours --image registry/dymu:1.0 "
-    "--store s3://bucket/dymu --tracking-uri http://mlflow:5000 | kubectl apply -f -[/bold]"
+    epilog=examples(
+        "dymu manifest kuberay studies.digits:ours --image registry/dymu:1.0 "
+        "--store s3://bucket/dymu --tracking-uri http://mlflow:5000 | kubectl apply -f -"
+    )
 )
 @takes_run_flags
 def kuberay(

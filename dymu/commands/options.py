@@ -5,6 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
+
+
+def examples(*commands: str, note: str = "") -> str:
+    """The end of a verb's help: a command a line, as it is typed, and perhaps a sentence."""
+    lines = (f"[bold]{escape(command)}[/bold]" for command in commands)
+    return "\n".join(("Examples:" if len(commands) > 1 else "Example:", *lines, *([note] if note else [])))
 
 
 class BackendName(StrEnum):
@@ -54,7 +61,7 @@ StoreDir = Annotated[
         "--store",
         metavar="PLACE",
         help="Where results are: a folder, or s3://, gs:// or az:// with bucket and prefix.  "
-        "[default: $DYMU_STORE or .dymu]",
+        "\\[default: $DYMU_STORE or .dymu]",
     ),
 ]
 Address = Annotated[
@@ -63,10 +70,10 @@ Address = Annotated[
         "--address",
         metavar="URL",
         help="Dashboard of a cluster (http://HEAD:8265).  "
-        "[default: $RAY_API_SERVER_ADDRESS, then $RAY_ADDRESS]",
+        "\\[default: $RAY_API_SERVER_ADDRESS, then $RAY_ADDRESS]",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of a table.")]
 Baseline = Annotated[
     str | None, typer.Option("--study", metavar="TARGET", help="Ask the question about this study instead.")
 ]
@@ -82,7 +89,7 @@ Overrides = Annotated[
 Arms = Annotated[
     list[str] | None, typer.Option("--arm", metavar="NAME", help="Only this arm; may be repeated.")
 ]
-Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", help="Seeds 0 to N - 1.  [default: 1]")]
+Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", help="Seeds 0 to N - 1.  \\[default: 1]")]
 SeedList = Annotated[str | None, typer.Option("--seed-list", metavar="0,4", help="These seeds.")]
 StudyName = Annotated[
     str | None,
@@ -95,7 +102,8 @@ QuestionName = Annotated[
     typer.Option("--question", metavar="QUESTION", help="A question (ablations.branching_regularizer)."),
 ]
 OutDir = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder for files.  [default: STORE/reports/NAME]")
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder for files.  \\[default: STORE/reports/NAME]"),
 ]
 Workers = Annotated[
     int | None,
@@ -103,7 +111,8 @@ Workers = Annotated[
         "--workers",
         metavar="N",
         min=0,
-        help="Processes that train a step together; 0 trains in the process that has the step.  [default: 0]",
+        help="Processes that train a step together; 0 trains in the process that has the step.  "
+        "\\[default: 0]",
     ),
 ]
 ResourceSettings = Annotated[
@@ -129,7 +138,7 @@ CheckpointSteps = Annotated[
         "--checkpoint-steps",
         metavar="N",
         min=1,
-        help="Write a checkpoint after N training steps even before that time.  [default: by time alone]",
+        help="Write a checkpoint after N training steps even before that time.  \\[default: by time alone]",
     ),
 ]
 TrackingUri = Annotated[
@@ -138,6 +147,6 @@ TrackingUri = Annotated[
         "--tracking-uri",
         metavar="URI",
         envvar="MLFLOW_TRACKING_URI",
-        help="MLflow server or database.  [default: SQLite in the store]",
+        help="MLflow server or database.  \\[default: SQLite in the store]",
     ),
 ]

@@ -7,7 +7,17 @@ import typer
 
 from dymu.artifacts.store import Store
 from dymu.commands.console import existing, make_console, print_json
-from dymu.commands.options import Arms, Baseline, Json, Overrides, SeedList, Seeds, StoreDir, TargetText
+from dymu.commands.options import (
+    Arms,
+    Baseline,
+    Json,
+    Overrides,
+    SeedList,
+    Seeds,
+    StoreDir,
+    TargetText,
+    examples,
+)
 from dymu.commands.search import Trials, check_flags, plan_search
 
 if TYPE_CHECKING:
@@ -17,8 +27,10 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu plan ablations.branching_regularizer --seeds 3[/bold]   "
-    "[bold]dymu plan studies.digits:ours -o method.edge.active_threshold=0.3[/bold]"
+    epilog=examples(
+        "dymu plan ablations.branching_regularizer --seeds 3",
+        "dymu plan studies.digits:ours -o method.edge.active_threshold=0.3",
+    )
 )
 def plan(
     target: TargetText,

@@ -6,14 +6,12 @@ from typing import Annotated
 import typer
 
 from dymu.commands.console import existing, listing_of, make_console, print_json, reading
-from dymu.commands.options import Json, StoreDir
+from dymu.commands.options import Json, StoreDir, examples
 
 app = typer.Typer()
 
 
-@app.command(
-    epilog="Example:  [bold]dymu predict studies.digits:ours --preference 0.2,0.3,0.5 --resource 0.5[/bold]"
-)
+@app.command(epilog=examples("dymu predict studies.digits:ours --preference 0.2,0.3,0.5 --resource 0.5"))
 def predict(
     target: Annotated[str, typer.Argument(metavar="STUDY", help="A trained study (studies.digits:ours).")],
     preference: Annotated[
@@ -53,8 +51,10 @@ def predict(
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu explain edge/0a1b2c3d4e5f6071 edge/18293a4b5c6d7e8f[/bold]   "
-    "[bold]dymu explain studies.digits:ours studies.scenes:ours[/bold]"
+    epilog=examples(
+        "dymu explain edge/0a1b2c3d4e5f6071 edge/18293a4b5c6d7e8f",
+        "dymu explain studies.digits:ours studies.scenes:ours",
+    )
 )
 def explain(
     left: Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dymu.commands.console import make_console, print_json
-from dymu.commands.options import Json, StoreDir, TrackingUri
+from dymu.commands.options import Json, StoreDir, TrackingUri, examples
 
 if TYPE_CHECKING:
     from dymu.artifacts.step import Step
@@ -16,8 +16,10 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu register studies.digits:ours --name digits[/bold]   "
-    "[bold]dymu register evaluate/0a1b2c3d4e5f6071 --name digits --tracking-uri http://HOST:5000[/bold]"
+    epilog=examples(
+        "dymu register studies.digits:ours --name digits",
+        "dymu register evaluate/0a1b2c3d4e5f6071 --name digits --tracking-uri http://HOST:5000",
+    )
 )
 def register(
     target: Annotated[

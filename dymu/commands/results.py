@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dymu.commands.console import make_console, print_json, reading
-from dymu.commands.options import FigureFormat, Json, OutDir, QuestionName, StoreDir, StudyName, Style
+from dymu.commands.options import (
+    FigureFormat,
+    Json,
+    OutDir,
+    QuestionName,
+    StoreDir,
+    StudyName,
+    Style,
+    examples,
+)
 from dymu.errors import ReportError, SpecError
 
 if TYPE_CHECKING:
@@ -17,25 +26,28 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu table 6[/bold]   "
-    "[bold]dymu table 6 --study studies.digits:ours --style latex > table6.tex[/bold]   "
-    "[bold]dymu table 3 --provenance --style html > table3.html[/bold]"
+    epilog=examples(
+        "dymu table 6",
+        "dymu table 6 --study studies.digits:ours --style latex > table6.tex",
+        "dymu table 3 --provenance --style html > table3.html",
+    )
 )
 def table(
     number: Annotated[
         int | None,
-        typer.Argument(metavar="[NUMBER]", help="Of the paper's table; not needed with --question."),
+        typer.Argument(metavar="NUMBER", help="Of the paper's table; not needed with --question."),
     ] = None,
     study: StudyName = None,
     question: QuestionName = None,
     style: Annotated[Style, typer.Option(help="How to write it.")] = Style.TERMINAL,
     provenance: Annotated[
-        bool, typer.Option("--provenance", help="Name the addresses behind each row.")
+        bool, typer.Option("--provenance", metavar="", help="Name the addresses behind each cell.")
     ] = False,
     allow_mixed: Annotated[
         bool,
         typer.Option(
             "--allow-mixed",
+            metavar="",
             help="Note below the table what other data, protocols, revisions or step budgets there are, "
             "instead of refusing.",
         ),
@@ -54,9 +66,11 @@ def table(
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu figure 5 --study studies.digits:ours[/bold]   "
-    "[bold]dymu figure curves --out figures --format pdf[/bold]   "
-    "[bold]dymu figure 6 --table --style csv > figure6.csv[/bold]"
+    epilog=examples(
+        "dymu figure 5 --study studies.digits:ours",
+        "dymu figure curves --out figures --format pdf",
+        "dymu figure 6 --table --style csv > figure6.csv",
+    )
 )
 def figure(
     which: Annotated[
@@ -70,19 +84,20 @@ def figure(
     study: StudyName = None,
     question: QuestionName = None,
     as_table: Annotated[
-        bool, typer.Option("--table", help="Print the numbers behind figure 6 instead of drawing it.")
+        bool,
+        typer.Option("--table", metavar="", help="Print the numbers behind figure 6 instead of drawing it."),
     ] = False,
     style: Annotated[Style, typer.Option(help="How to write the table.")] = Style.TERMINAL,
     provenance: Annotated[
-        bool, typer.Option("--provenance", help="Name the addresses behind the table.")
+        bool, typer.Option("--provenance", metavar="", help="Name the addresses behind the table.")
     ] = False,
     formats: Annotated[
         list[FigureFormat] | None,
-        typer.Option("--format", help="Write only this; may be repeated.  [default: all three]"),
+        typer.Option("--format", help="Write only this; may be repeated.  \\[default: all three]"),
     ] = None,
     out: OutDir = None,
     store: StoreDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print the table as JSON.")] = False,
 ) -> None:
     """Draw a figure of the paper from records; prints the paths of the files."""
     from dymu.reports import collect, figures
@@ -101,17 +116,20 @@ def figure(
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu claims --question ablations.branching_regularizer[/bold]   "
-    "[bold]dymu claims --study studies.digits:ours[/bold]"
+    epilog=examples(
+        "dymu claims --question ablations.branching_regularizer", "dymu claims --study studies.digits:ours"
+    )
 )
 def claims(
-    number: Annotated[int | None, typer.Argument(metavar="[NUMBER]", help="Of the paper's table.")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMBER", help="Of the paper's table.")] = None,
     study: StudyName = None,
     question: QuestionName = None,
     style: Annotated[Style, typer.Option(help="How to write the table.")] = Style.TERMINAL,
     allow_mixed: Annotated[
         bool,
-        typer.Option("--allow-mixed", help="Take records of other revisions or step budgets together."),
+        typer.Option(
+            "--allow-mixed", metavar="", help="Take records of other revisions or step budgets together."
+        ),
     ] = False,
     store: StoreDir = None,
     as_json: Json = False,
@@ -133,16 +151,17 @@ def claims(
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu records --out results.parquet[/bold]   "
-    "[bold]dymu records digits-ours.branching_regularizer > results.csv[/bold]"
+    epilog=examples(
+        "dymu records --out results.parquet", "dymu records digits-ours.branching_regularizer > results.csv"
+    )
 )
 def records(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Studies or questions; all by default.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Studies or questions; all by default.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A .csv or .parquet file.  [default: print CSV]"),
+        typer.Option(metavar="FILE", help="A .csv or .parquet file.  \\[default: print CSV]"),
     ] = None,
     store: StoreDir = None,
 ) -> None:

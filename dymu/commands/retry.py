@@ -10,7 +10,7 @@ import typer
 
 from dymu.commands.console import make_console, only_study, reading
 from dymu.commands.forward import takes_run_flags
-from dymu.commands.options import Address, BackendName, StoreDir
+from dymu.commands.options import Address, BackendName, StoreDir, examples
 from dymu.commands.planning import planned
 from dymu.commands.run import run
 from dymu.commands.submit import submit
@@ -27,16 +27,19 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu retry --failed digits-ours[/bold]   "
-    "[bold]dymu retry --failed digits-ours --address http://localhost:8265[/bold]"
+    epilog=examples(
+        "dymu retry --failed digits-ours", "dymu retry --failed digits-ours --address http://localhost:8265"
+    )
 )
 @partial(takes_run_flags, without=("study", "override", "arm", "seeds", "seed_list"))
 def retry(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A study or question; by default the study there is."),
+        typer.Argument(metavar="NAME", help="A study or question; by default the study there is."),
     ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="The arms and seeds that failed.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", metavar="", help="The arms and seeds that failed.")
+    ] = False,
     backend: Annotated[BackendName, typer.Option(help="Where to run without a cluster.")] = BackendName.RAY,
     address: Address = None,
     store: StoreDir = None,

@@ -26,6 +26,7 @@ from dymu.commands.options import (
     TargetText,
     TrackingUri,
     Workers,
+    examples,
 )
 from dymu.commands.planning import names_of, planned
 from dymu.commands.search import OptunaStorage, Trials, check_flags, run_search
@@ -41,9 +42,11 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu run ablations.branching_regularizer[/bold]   "
-    "[bold]dymu run studies.digits:ours --seeds 3 --backend local[/bold]   "
-    "Ctrl-C writes checkpoints; the same command goes on from there."
+    epilog=examples(
+        "dymu run ablations.branching_regularizer",
+        "dymu run studies.digits:ours --seeds 3 --backend local",
+        note="Ctrl-C writes checkpoints; the same command goes on from there.",
+    )
 )
 def run(
     target: TargetText,
@@ -68,7 +71,7 @@ def run(
     ] = None,
     concurrency: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Most chains of steps at once.  [default: what fits]"),
+        typer.Option(metavar="N", min=1, help="Most chains of steps at once.  \\[default: what fits]"),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Cores a step; changes the last bits of results.")
@@ -85,7 +88,9 @@ def run(
         typer.Option(metavar="DIR", envvar="DYMU_DATA", help="Folder of data sets that are not generated."),
     ] = None,
     tracking_uri: TrackingUri = None,
-    no_tracking: Annotated[bool, typer.Option("--no-tracking", help="Do not tell MLflow.")] = False,
+    no_tracking: Annotated[
+        bool, typer.Option("--no-tracking", metavar="", help="Do not tell MLflow.")
+    ] = False,
     out: OutDir = None,
     store: StoreDir = None,
 ) -> None:

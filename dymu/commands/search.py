@@ -10,7 +10,7 @@ from rich.console import Console
 from dymu.artifacts.store import Store
 from dymu.artifacts.trials import SearchResult, find_result, read_result, search_keys
 from dymu.commands.console import complain, existing, listing_of, make_console, print_json, reading
-from dymu.commands.options import Json, OutDir, StoreDir, Style
+from dymu.commands.options import Json, OutDir, StoreDir, Style, examples
 from dymu.errors import ReportError, SpecError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Trials = Annotated[
         "--trials",
         metavar="N",
         min=1,
-        help="Budget of a search; a finished one is extended to N.  [default: as declared]",
+        help="Budget of a search; a finished one is extended to N.  \\[default: as declared]",
     ),
 ]
 OptunaStorage = Annotated[
@@ -39,12 +39,12 @@ OptunaStorage = Annotated[
         metavar="URL",
         envvar="DYMU_OPTUNA_STORAGE",
         help="Database for the trials of a search (postgresql+psycopg2://...).  "
-        "[default: a file in the store]",
+        "\\[default: a file in the store]",
     ),
 ]
 
 
-@search.command("ls", epilog="Example:  [bold]dymu search ls[/bold]")
+@search.command("ls", epilog=examples("dymu search ls"))
 def search_ls(store: StoreDir = None, as_json: Json = False) -> None:
     """List the searches of the store."""
     opened = reading(store)
@@ -64,16 +64,18 @@ def search_ls(store: StoreDir = None, as_json: Json = False) -> None:
 
 @search.command(
     "show",
-    epilog="Examples:  [bold]dymu search show digits_search-trade-off[/bold]   "
-    "[bold]dymu search show studies.digits_search:branching --all --style csv[/bold]",
+    epilog=examples(
+        "dymu search show digits_search-trade-off",
+        "dymu search show studies.digits_search:branching --all --style csv",
+    ),
 )
 def search_show(
     name: Name,
     everything: Annotated[
-        bool, typer.Option("--all", help="All trials instead of the best or the Pareto set.")
+        bool, typer.Option("--all", metavar="", help="All trials instead of the best or the Pareto set.")
     ] = False,
     provenance: Annotated[
-        bool, typer.Option("--provenance", help="Name the addresses behind each row.")
+        bool, typer.Option("--provenance", metavar="", help="Name the addresses behind each row.")
     ] = False,
     style: Annotated[Style, typer.Option(help="How to write it.")] = Style.TERMINAL,
     store: StoreDir = None,
@@ -94,9 +96,7 @@ def search_show(
         print(render.render(made, style.value), end="")
 
 
-@search.command(
-    "importances", epilog="Example:  [bold]dymu search importances digits_search-branching[/bold]"
-)
+@search.command("importances", epilog=examples("dymu search importances digits_search-branching"))
 def search_importances(
     name: Name,
     style: Annotated[Style, typer.Option(help="How to write it.")] = Style.TERMINAL,
@@ -117,9 +117,7 @@ def search_importances(
         print(render.render(made, style.value), end="")
 
 
-@search.command(
-    "figure", epilog="Example:  [bold]dymu search figure digits_search-trade-off --out figures[/bold]"
-)
+@search.command("figure", epilog=examples("dymu search figure digits_search-trade-off --out figures"))
 def search_figure(name: Name, out: OutDir = None, store: StoreDir = None) -> None:
     """Draw the course of a search, its Pareto front and its importances; prints the paths of the files."""
     from dymu.reports.search_figure import draw_search

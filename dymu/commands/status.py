@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dymu.commands.console import complain, make_console, print_json, reading
-from dymu.commands.options import Address, Json, StoreDir
+from dymu.commands.options import Address, Json, StoreDir, examples
 from dymu.errors import BackendError
 
 if TYPE_CHECKING:
@@ -24,14 +24,19 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu status[/bold]   [bold]dymu status digits-ours --watch[/bold]   "
-    "[bold]dymu status digits-ours --address http://localhost:8265 --json[/bold]"
+    epilog=examples(
+        "dymu status",
+        "dymu status digits-ours --watch",
+        "dymu status digits-ours --address http://localhost:8265 --json",
+    )
 )
 def status(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Studies or questions; all by default.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Studies or questions; all by default.")
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until nothing runs.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", metavar="", help="Go on until nothing runs.")
+    ] = False,
     address: Address = None,
     store: StoreDir = None,
     as_json: Json = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dymu.commands.console import complain, make_console, only_study, reading
-from dymu.commands.options import Address, StoreDir
+from dymu.commands.options import Address, StoreDir, examples
 from dymu.errors import BackendError, NothingToDoError, StoreError
 
 if TYPE_CHECKING:
@@ -24,16 +24,15 @@ _MARGIN_S = 30.0
 app = typer.Typer()
 
 
-@app.command(
-    epilog="Examples:  [bold]dymu stop digits-ours[/bold]   [bold]dymu stop digits-ours --now[/bold]"
-)
+@app.command(epilog=examples("dymu stop digits-ours", "dymu stop digits-ours --now"))
 def stop(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A study, question or job; by default the one that runs."),
+        typer.Argument(metavar="NAME", help="A study, question or job; by default the one that runs."),
     ] = None,
     now: Annotated[
-        bool, typer.Option("--now", help="Do not wait for checkpoints; work since the last is lost.")
+        bool,
+        typer.Option("--now", metavar="", help="Do not wait for checkpoints; work since the last is lost."),
     ] = False,
     address: Address = None,
     store: StoreDir = None,

@@ -6,13 +6,13 @@ import typer
 
 from dymu.artifacts.location import open_store
 from dymu.commands.console import complain, listing_of, make_console, print_json, reading, size_text
-from dymu.commands.options import Json, StoreDir
+from dymu.commands.options import Json, StoreDir, examples
 from dymu.errors import CorruptArtifactError
 
 cache = typer.Typer(help="Look after the store.", no_args_is_help=True)
 
 
-@cache.command("ls", epilog="Examples:  [bold]dymu cache ls[/bold]   [bold]dymu cache ls edge --json[/bold]")
+@cache.command("ls", epilog=examples("dymu cache ls", "dymu cache ls edge --json"))
 def cache_ls(
     stage: Annotated[
         str | None, typer.Argument(metavar="[STAGE]", help="Only artifacts of this stage.")
@@ -38,11 +38,16 @@ def cache_ls(
     console.print(f"{len(sizes)} artifacts, {size_text(sum(sizes.values()))}", highlight=False)
 
 
-@cache.command("gc", epilog="Examples:  [bold]dymu cache gc[/bold]   [bold]dymu cache gc --yes[/bold]")
+@cache.command("gc", epilog=examples("dymu cache gc", "dymu cache gc --yes"))
 def cache_gc(
-    yes: Annotated[bool, typer.Option("--yes", help="Remove; without it only say what would go.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", metavar="", help="Remove; without it only say what would go.")
+    ] = False,
     corrupt: Annotated[
-        bool, typer.Option("--corrupt", help="Artifacts that do not match their checksums, and nothing else.")
+        bool,
+        typer.Option(
+            "--corrupt", metavar="", help="Artifacts that do not match their checksums, and nothing else."
+        ),
     ] = False,
     store: StoreDir = None,
     as_json: Json = False,
@@ -69,7 +74,7 @@ def cache_gc(
     )
 
 
-@cache.command("verify", epilog="Example:  [bold]dymu cache verify && echo sound[/bold]")
+@cache.command("verify", epilog=examples("dymu cache verify && echo sound"))
 def cache_verify(store: StoreDir = None, as_json: Json = False) -> None:
     """Compare every artifact with its checksums; exit code 3 if one is damaged."""
     from dymu.artifacts.gc import verify_all

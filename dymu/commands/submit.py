@@ -12,7 +12,7 @@ import typer
 from dymu.artifacts.location import open_store
 from dymu.commands.console import complain, existing, make_console
 from dymu.commands.forward import takes_run_flags, words_of
-from dymu.commands.options import Address, Device, StoreDir, TargetText
+from dymu.commands.options import Address, Device, StoreDir, TargetText, examples
 from dymu.commands.planning import planned
 from dymu.commands.search import budgets_of, check_flags, show_budgets
 from dymu.errors import NothingToDoError, SpecError, TrackingError
@@ -31,8 +31,10 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu submit ablations.branching_regularizer --seeds 6 --device cuda[/bold]   "
-    "[bold]dymu submit studies.digits:ours --address http://localhost:8265 --dry-run[/bold]"
+    epilog=examples(
+        "dymu submit ablations.branching_regularizer --seeds 6 --device cuda",
+        "dymu submit studies.digits:ours --address http://localhost:8265 --dry-run",
+    )
 )
 @takes_run_flags
 def submit(
@@ -53,11 +55,13 @@ def submit(
         float | None,
         typer.Option(metavar="HOURS", min=0, help="Ask before more than so many core- or GPU-hours."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Say what would be sent; send nothing.")
+    ] = False,
     follow: Annotated[
         bool,
-        typer.Option("--follow", "-f", help="Show its log to its end; Ctrl-C leaves it running."),
+        typer.Option("--follow", "-f", metavar="", help="Show its log to its end; Ctrl-C leaves it running."),
     ] = False,
     **flags: Any,
 ) -> None:

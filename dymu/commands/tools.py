@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from dymu import __version__
 from dymu.commands.console import listing_of, make_console, print_json, reading
-from dymu.commands.options import Address, Json, StoreDir, TrackingUri
+from dymu.commands.options import Address, Json, StoreDir, TrackingUri, examples
 from dymu.errors import BackendError, StoreError, TrackingError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command(epilog="Example:  [bold]dymu ui --port 5001[/bold]")
+@app.command(epilog=examples("dymu ui --port 5001"))
 def ui(
     port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="On 127.0.0.1.")] = 5000,
     store: StoreDir = None,
@@ -70,8 +70,9 @@ def _refuse_a_taken_port(port: int) -> None:
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu doctor --json[/bold]   "
-    "[bold]dymu doctor --address http://localhost:8265 --store s3://bucket/dymu[/bold]"
+    epilog=examples(
+        "dymu doctor --json", "dymu doctor --address http://localhost:8265 --store s3://bucket/dymu"
+    )
 )
 def doctor(
     tracking_uri: TrackingUri = None,
@@ -134,7 +135,7 @@ def _cluster(
 @app.command(
     "look-around",
     hidden=True,
-    epilog="Example:  [bold]dymu doctor --address http://localhost:8265[/bold], which sends it there",
+    epilog=examples("dymu doctor --address http://localhost:8265", note="which sends it there"),
 )
 def look_around(
     asked: Annotated[str, typer.Argument(metavar="JSON", help="What to look at: written by `dymu doctor`.")],

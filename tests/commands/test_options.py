@@ -4,6 +4,7 @@ from typing import Annotated, get_origin
 
 import pytest
 import typer
+from rich.text import Text
 
 from dymu import cli
 from dymu.commands import options
@@ -42,3 +43,14 @@ def _commands() -> list[Callable[..., object]]:
         groups += [below.typer_instance for below in group.registered_groups if below.typer_instance]
     found = (command.callback for group in groups for command in group.registered_commands)
     return [callback for callback in found if callback is not None]
+
+
+def test_examples_stand_on_lines_of_their_own() -> None:
+    told = options.examples("dymu table 6", "dymu run x -o a=[1]", note="Ctrl-C is safe.")
+    assert Text.from_markup(told).plain.splitlines() == [
+        "Examples:",
+        "dymu table 6",
+        "dymu run x -o a=[1]",
+        "Ctrl-C is safe.",
+    ]
+    assert options.examples("dymu ui").startswith("Example:\n")

@@ -1,6 +1,6 @@
 """Columns and cells of tables from records: means, intervals, the paper's values and marks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from dymu.artifacts.manifest import ManifestArm
@@ -8,24 +8,37 @@ from dymu.metrics import cost
 from dymu.reports.collect import Results
 from dymu.reports.compare import estimate
 from dymu.reports.footnotes import paper_anchor
-from dymu.reports.metric import FRACTION, HYPERVOLUME, Metric
-from dymu.reports.table import MISSING, Cell, Column, Table, count
+from dymu.reports.metric import CONTROL, FRACTION, HYPERVOLUME, Metric
+from dymu.reports.shares import active_shares
+from dymu.reports.table import MISSING, NONE, Cell, Column, Mark, Table, count
 
 SEEDS = Column(title="n", plain=True)
 
 _PARAMETERS = cost.ACTIVE_PARAMETERS.name
+_MARKS: tuple[Mark, ...] = ("best", "second")
+# What answers without looking at the image is a floor, not a competitor.
+_FLOOR = "constant"
 
 
 def whole_table(
-    results: Results, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], notes: Iterable[str]
+    results: Results,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    notes: Iterable[str],
+    *,
+    provenance: bool = False,
 ) -> Table:
-    """Columns and rows under the title of what was asked, the best of each column marked."""
+    """Columns and rows under the title of what was asked, the best of each column marked.
+
+    With ``provenance`` the addresses behind each cell stand below the notes.
+    """
     manifest = results.manifest
     title = f"{manifest.title} ({manifest.study})" if manifest.title != manifest.study else manifest.title
     if manifest.source:
         title = f"{manifest.source}. {title}"
     marked = _marked(columns, rows)
-    return Table(title=title, columns=tuple(columns), rows=marked, footnotes=tuple(notes))
+    sources = [line for row in marked for line in _sources(columns, row)] if provenance else []
+    return Table(title=title, columns=tuple(columns), rows=marked, footnotes=(*notes, *sources))
 
 
 def resources_of(results: Results) -> tuple[float, ...]:
@@ -62,11 +75,13 @@ def cell_of(
     values: Mapping[int, float] | None = None,
 ) -> Cell:
     """The cell of an arm: the record values of its seeds, or what is given for them."""
-    paper = _paper(results, arm, metric, c)
+    paper, paper_value = _paper(results, arm, metric, c)
     records = results.of(arm.name)
+    if values is None and metric is FRACTION:
+        values = active_shares(results, arm, c)
     values = results.values(arm.name, metric.key(c)) if values is None else values
     if not values:
-        return Cell(text=MISSING if not records else "–", paper=paper)
+        return Cell(text=MISSING if not records else NONE, paper=paper, paper_value=paper_value)
     found = estimate([metric.scale * value for value in values.values()])
     details = [_absolute(results, arm, c) if metric is FRACTION else ""]
     details.append(f"n = {found.n}" if found.n != len(records) else "")
@@ -75,6 +90,8 @@ def cell_of(
         spread=metric.text(found.half_width) if found.half_width else "",
         detail=", ".join(filter(None, details)),
         paper=paper,
+        paper_value=paper_value,
+        ranked=_is_ranked(results, arm, metric, values),
         estimate=found,
         addresses=tuple(records[seed].address for seed in values),
     )
@@ -83,6 +100,16 @@ def cell_of(
 def seeds_of(results: Results, arm: ManifestArm) -> Cell:
     """The number of seeds behind a row; a cell that has fewer says so itself."""
     return Cell(text=str(len(results.of(arm.name))))
+
+
+def _sources(columns: Sequence[Column], row: Sequence[Cell]) -> Iterator[str]:
+    """The cells of a row that come from the same records, with their addresses."""
+    names: dict[tuple[str, ...], list[str]] = {}
+    for column, cell in zip(columns, row, strict=True):
+        if cell.addresses:
+            names.setdefault(cell.addresses, []).append(column.name)
+    for addresses, found in names.items():
+        yield f"Cells of {row[0].text}: {', '.join(found)} from {', '.join(addresses)}."
 
 
 def _printed_resources(arm: ManifestArm) -> tuple[float, ...]:
@@ -96,29 +123,41 @@ def _absolute(results: Results, arm: ManifestArm, c: float | None) -> str:
     return count(estimate(values).mean) if values else ""
 
 
-def _paper(results: Results, arm: ManifestArm, metric: Metric, c: float | None) -> str:
+def _paper(results: Results, arm: ManifestArm, metric: Metric, c: float | None) -> tuple[str, float | None]:
+    """What the paper prints, as text and in the unit of the column; ``None`` if it prints no such number."""
     paper = arm.paper
     if metric is not FRACTION:
-        return metric.paper_text(paper[metric.key(c)]) if metric.key(c) in paper else ""
+        printed = paper.get(metric.key(c))
+        return ("", None) if printed is None else (metric.paper_text(printed), metric.scale * printed)
     absolute = paper.get(_PARAMETERS if c is None else f"{_PARAMETERS}/c={c:g}")
     anchor = paper_anchor(results, arm)
     fraction = paper.get(metric.key(c), absolute / anchor if absolute and anchor else None)
-    parts = [f"{100 * fraction:.1f}"] if fraction is not None else []
+    parts = [metric.paper_text(metric.scale * fraction)] if fraction is not None else []
     if absolute is not None:
         parts.append(f"({count(absolute)})" if parts else count(absolute))
-    return " ".join(parts)
+    return " ".join(parts), None if fraction is None else metric.scale * fraction
+
+
+def _is_ranked(results: Results, arm: ManifestArm, metric: Metric, values: Mapping[int, float]) -> bool:
+    """Whether a cell may be best: not with fewer seeds than others, nor where a method has no such thing."""
+    records = results.of(arm.name)
+    most = max(len(results.of(other.name)) for other in results.arms)
+    if any(record.method == _FLOOR for record in records.values()) or len(values) < most:
+        return False
+    return metric is not CONTROL or any(values.values())
 
 
 def _marked(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> tuple[tuple[Cell, ...], ...]:
+    """The best and second best of each column; what is printed alike is marked alike."""
     marked = [list(row) for row in rows]
     for index, column in enumerate(columns):
         if column.higher_is_better is None:
             continue
-        sign = -1 if column.higher_is_better else 1
-        estimates = [(row, row[index].estimate) for row in marked]
-        means = sorted({sign * found.mean for _, found in estimates if found is not None})
-        for row, found in estimates:
-            if found is not None and len(means) > 1 and sign * found.mean in means[:2]:
-                best = sign * found.mean == means[0]
-                row[index] = replace(row[index], mark="best" if best else "second")
+        ranked = [(row, row[index].estimate) for row in marked if row[index].ranked]
+        known = [(row, found.mean) for row, found in ranked if found is not None]
+        known.sort(key=lambda pair: pair[1], reverse=column.higher_is_better)
+        texts = list(dict.fromkeys(row[index].text for row, _ in known))
+        for row, _ in known if len(texts) > 1 else ():
+            place = texts.index(row[index].text)
+            row[index] = replace(row[index], mark=_MARKS[place] if place < len(_MARKS) else "")
     return tuple(tuple(row) for row in marked)

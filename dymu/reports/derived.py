@@ -5,24 +5,22 @@
   reference no hypervolume could exceed nine times that of three of them, but Table 1 prints nineteen times as
   much; (2, 2, 2) fits. The values of Table 4 fit shares of wrong answers with reference 1 and not
   cross-entropies.
-- Uniformity above that of a model with equal losses that ignores the preference, at the same preferences.
 - The interquartile mean of a metric over tasks that share it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dymu.artifacts.record import Point, Record, Value
-from dymu.metrics.hypervolume import best_point_hypervolume, hypervolume, hypervolume_info
+from dymu.artifacts.record import Point, Record
+from dymu.metrics.hypervolume import best_point_hypervolume, hypervolume
 from dymu.reports.collect import Results
 from dymu.reports.intervals import Aggregate, across_tasks
 
 Floats = NDArray[np.float64]
 
-ABOVE_FLOOR = "uniformity_above_floor"
 _PASCAL3 = ("segmentation", "parts", "saliency")
 _ACCURACY = "accuracy"
 # Nets that a single-task method trains one by one, so that its tasks vary by themselves.
@@ -110,39 +108,29 @@ def other_hypervolumes(results: Results, arm: str) -> tuple[OtherHypervolume, ..
     return tuple(found for reference in OTHER_REFERENCES if (found := _other(reference, records)) is not None)
 
 
-def derived_values(record: Record) -> dict[str, Value]:
-    """Record values that follow from the points of a record, named as if they were written in it.
+def shared_metric(results: Results) -> str | None:
+    """The metric that all tasks are judged by, such as ``accuracy``; ``None`` if there are several."""
+    found = {
+        tuple(sorted({name.split("/")[2] for name in results.infos if name.startswith(f"task/{task}/")}))
+        for task in results.tasks
+    }
+    names = {name for metrics in found for name in metrics}
+    return names.pop() if len(names) == 1 and len(found) == 1 else None
 
-    ``hypervolume_at_2`` and ``error_hypervolume`` where :data:`OTHER_REFERENCES` apply, and
-    ``uniformity_above_floor``; each with ``/c=...`` behind where the record has resource preferences.
+
+def task_scores(results: Results, arm: str, c: float | None) -> dict[int, list[float]]:
+    """Seed to the metric of each task at a resource preference; only seeds that have it of all tasks.
+
+    Nothing where tasks are judged by different metrics.
     """
-    values: dict[str, Value] = {}
-    for point in record.points:
-        suffix = "" if point.resource_preference is None else f"/c={point.resource_preference:g}"
-        for reference in OTHER_REFERENCES:
-            points_SN = reference.points(record, point)
-            if points_SN is not None:
-                corner_N = [reference.coordinate] * len(record.tasks)
-                number = hypervolume(points_SN, corner_N)
-                values[reference.name + suffix] = replace(
-                    hypervolume_info(corner_N), name=reference.name
-                ).value(number)
-        floor, uniformity = record.values.get("uniformity_floor"), record.values.get("uniformity" + suffix)
-        if floor is not None and uniformity is not None:
-            above = uniformity.value - floor.value
-            values[ABOVE_FLOOR + suffix] = Value(value=above, higher_is_better=True)
-    return values
-
-
-def with_derived(results: Results) -> Results:
-    """The same results with :func:`derived_values` among the values of every record."""
-    return replace(
-        results,
-        records={
-            cell: replace(record, values={**derived_values(record), **record.values})
-            for cell, record in results.records.items()
-        },
-    )
+    metric, suffix = shared_metric(results), "" if c is None else f"/c={c:g}"
+    names = [f"task/{task}/{metric}{suffix}" for task in results.tasks] if metric is not None else []
+    records = results.of(arm).items() if names else ()
+    return {
+        seed: [record.values[name].value for name in names]
+        for seed, record in records
+        if all(name in record.values for name in names)
+    }
 
 
 def average_over_tasks(results: Results, arm: str, c: float | None) -> Aggregate | None:
@@ -153,22 +141,10 @@ def average_over_tasks(results: Results, arm: str, c: float | None) -> Aggregate
     Returns:
         ``None`` if tasks are judged by different metrics, or without records at this resource preference.
     """
-    suffix = "" if c is None else f"/c={c:g}"
-    metrics = [
-        {name.split("/")[2] for name in results.infos if name.startswith(f"task/{task}/")}
-        for task in results.tasks
-    ]
-    if any(found != metrics[0] for found in metrics) or len(metrics[0]) != 1:
-        return None
-    (metric,) = metrics[0]
-    records = results.of(arm).values()
-    names = [f"task/{task}/{metric}{suffix}" for task in results.tasks]
-    rows = [
-        [r.values[name].value for name in names] for r in records if all(name in r.values for name in names)
-    ]
+    rows = list(task_scores(results, arm, c).values())
     if not rows:
         return None
-    one_by_one = all(record.method in _ONE_BY_ONE for record in records)
+    one_by_one = all(record.method in _ONE_BY_ONE for record in results.of(arm).values())
     return across_tasks(rows, runs="per_task" if one_by_one else "joint")
 
 

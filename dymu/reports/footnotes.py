@@ -3,18 +3,24 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from dymu.artifacts.manifest import ManifestArm
+from dymu.metrics import cost
 from dymu.reports.collect import Cell, Results
 from dymu.reports.comparable import Mixture, budgets
+from dymu.reports.shares import anchor_of
 from dymu.reports.table import count
 
 ANCHOR = "anchor_parameters"
+_SINGLE_TASK = "single-task"
 _MOST_COORDINATES = 5
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
 def paper_anchor(results: Results, arm: ManifestArm) -> float | None:
-    """Size of the paper's anchor net; said once, with the baseline."""
+    """Size of the paper's anchor net: said with the arm or the baseline, else its single-task nets'."""
     found = arm.paper.get(ANCHOR, results.manifest.arms[0].paper.get(ANCHOR))
+    if not found:
+        single = (other for other in results.manifest.arms if other.name == _SINGLE_TASK)
+        found = next((other.paper.get(cost.ACTIVE_PARAMETERS.name) for other in single), None)
     return float(found) if found else None
 
 
@@ -48,7 +54,7 @@ class Notes:
         """All footnotes.
 
         Args:
-            provenance: Whether to list the address behind each row.
+            provenance: Whether to list the address and the code of each record.
             about: Notes on further columns.
         """
         results = self._results
@@ -84,7 +90,8 @@ def _arm_notes(results: Results, arm: ManifestArm) -> Iterator[str]:
         addresses = [entry.address for entry in missing if entry.address]
         which = f" ({', '.join(addresses)})" if addresses else ""
         listed = ",".join(str(entry.seed) for entry in missing)
-        command = f"dymu run {results.manifest.target} --seed-list {listed}"
+        chosen = f" --arm {arm.name}" if results.manifest.name != results.manifest.study else ""
+        command = f"dymu run {results.manifest.target}{chosen} --seed-list {listed}"
         yield f"missing at {seeds}{which}; `{command}` makes it."
     dirty = [seed for seed in results.of(arm.name) if _is_dirty(results, (arm.name, seed))]
     if dirty and not _all_dirty(results):
@@ -113,7 +120,9 @@ def _about_seeds(results: Results) -> str:
         return "Nothing was measured yet."
     if counts == {1}:
         return f"One seed ({seeds[0]}): no interval." if len(seeds) == 1 else "One seed a row: no interval."
-    number = f"n = {len(seeds)}" if len(counts) == 1 else f"n = {min(counts)} to {max(counts)}"
+    number = f"n = {len(seeds)}"
+    if len(counts) > 1:
+        number = f"n = {min(counts)} to {max(counts)}; rows of fewer seeds than others are not marked"
     return f"Mean ± half of the 95 % t-interval over {_seeds(seeds)}, {number}."
 
 
@@ -147,7 +156,11 @@ def _corner(point: Sequence[float]) -> str:
 
 
 def _about_parameters(results: Results) -> Iterator[str]:
-    sizes = {arm.name: r.anchor_parameters for arm in results.arms for r in results.of(arm.name).values()}
+    sizes = {
+        arm.name: anchor_of(results, record)
+        for arm in results.arms
+        for record in results.of(arm.name).values()
+    }
     if len(set(sizes.values())) == 1:
         yield f"Params: active parameters as part of the anchor net's {count(next(iter(sizes.values())))}."
     elif sizes:

@@ -9,7 +9,7 @@ Everything that a page may want to sort or show by itself stands in data attribu
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from dymu.reports.table import MISSING, Cell, Column, Table
+from dymu.reports.table import LEGEND, MISSING, Cell, Column, Table, has_marks
 
 _ARROWS = {True: ("↑", "higher is better"), False: ("↓", "lower is better")}
 _BETTER = {True: "higher", False: "lower", None: None}
@@ -60,8 +60,11 @@ def as_html(table: Table) -> str:
         "</table>",
         "</div>",
     ]
-    if table.footnotes:
-        notes = "".join(f"<li>{escape(note)}</li>" for note in table.footnotes)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in table.footnotes)
+    if has_marks(table):
+        best, second = (f"<{_ELEMENTS[mark]}>{words}</{_ELEMENTS[mark]}>" for mark, words in LEGEND)
+        notes = f"<li>{best} and {second} of a column</li>{notes}"
+    if notes:
         lines.append(f'<figcaption><ul class="notes">{notes}</ul></figcaption>')
     return "\n".join([*lines, "</figure>"]) + "\n"
 

@@ -12,7 +12,7 @@ T tasks, B resamples.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -43,6 +43,10 @@ class Interval:
     lower: float
     upper: float
     n: int
+
+    def scaled(self, factor: float) -> "Interval":
+        """The interval of values that are so many times as large."""
+        return replace(self, lower=factor * self.lower, upper=factor * self.upper)
 
     def __str__(self) -> str:
         """For instance ``[0.12, 0.31] (n = 10)``."""

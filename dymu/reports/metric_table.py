@@ -1,5 +1,8 @@
 """Tables 5 and 7: what each task is judged by, and Delta_T against the single-task nets."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from dymu.artifacts.manifest import ManifestArm
 from dymu.artifacts.record import Record
 from dymu.metrics.relative_drop import RELATIVE_DROP, relative_drop
@@ -53,34 +56,35 @@ def metric_table(results: Results, *, provenance: bool = False) -> Table:
 
     Args:
         results: Records of one manifest, or of several studies of one dataset.
-        provenance: Whether to list the address behind each row.
+        provenance: Whether to list the addresses behind each cell.
     """
     metrics = _task_metrics(results)
     resources = resources_of(results)
     places = [(arm, c) for arm in results.arms for c in own_resources(results, arm)]
     found = {(arm.name, c): drops(results, arm, c) for arm, c in places}
-    tested = Significance(results, DROP.title, lambda arm, c: found.get((arm.name, c), {}), places)
+    tested = Significance(results, "Delta_T", lambda arm, c: found.get((arm.name, c), {}), places)
     columns = [
         Column(title="", plain=True),
         *(column_of(results, metric, None, resources) for metric in metrics),
         Column(title=DROP.title, higher_is_better=DROP.higher_is_better),
         column_of(results, FRACTION, None, resources),
         SEEDS,
-        *([tested.column()] if tested else []),
+        *tested.columns(),
     ]
     notes = Notes(results, volumes=False)
     rows = [
         [
             Cell(text=notes.label(arm) + ("" if c is None else f", c = {c:g}")),
             *(cell_of(results, arm, metric, c) for metric in metrics),
-            cell_of(results, arm, DROP, c, found[arm.name, c]),
+            _drop_cell(results, arm, c, found[arm.name, c]),
             cell_of(results, arm, FRACTION, c),
             seeds_of(results, arm),
-            *([tested.cell(arm, c)] if tested else []),
+            *tested.cells(arm, [c]),
         ]
         for arm, c in places
     ]
-    return whole_table(results, columns, rows, notes.lines(provenance, [_NOTE, *tested.notes()]))
+    lines = notes.lines(provenance, [_NOTE, *tested.notes()])
+    return whole_table(results, columns, rows, lines, provenance=provenance)
 
 
 def drops(results: Results, arm: ManifestArm, c: float | None) -> dict[int, float]:
@@ -96,6 +100,15 @@ def drops(results: Results, arm: ManifestArm, c: float | None) -> dict[int, floa
     against = {seed: _single_task(results, seed) for seed in records}
     found = {seed: _drop(records[seed], single, c) for seed, single in against.items() if single is not None}
     return {seed: drop for seed, drop in found.items() if drop is not None}
+
+
+def _drop_cell(results: Results, arm: ManifestArm, c: float | None, values: Mapping[int, float]) -> Cell:
+    """Delta_T with the records that it comes from: where it is no value of a record, two at each seed."""
+    cell = cell_of(results, arm, DROP, c, values)
+    if results.values(arm.name, DROP.key(c)):
+        return cell
+    singles = (_single_task(results, seed) for seed in values)
+    return replace(cell, addresses=(*cell.addresses, *(single.address for single in singles if single)))
 
 
 def _single_task(results: Results, seed: int) -> Record | None:

@@ -1,19 +1,34 @@
-"""Columns of hypervolume at other reference points, where the paper's own is doubtful."""
+"""Columns beside the paper's: hypervolume where its reference point is doubtful, a mean of many tasks."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from dymu.artifacts.manifest import ManifestArm
+from dymu.reports.cells import cell_of
 from dymu.reports.collect import Results
-from dymu.reports.derived import OTHER_REFERENCES, OtherReference, other_hypervolumes
-from dymu.reports.metric import HYPERVOLUME, Metric
+from dymu.reports.derived import (
+    OTHER_REFERENCES,
+    OtherReference,
+    average_over_tasks,
+    other_hypervolumes,
+    shared_metric,
+    task_scores,
+)
+from dymu.reports.intervals import LEAST_SEEDS, interquartile_mean
+from dymu.reports.metric import HYPERVOLUME, Metric, hundredths
+from dymu.reports.table import Cell
 
 # These hypervolumes need the points of all records, which take 6 ms each to parse; in twenty dimensions each
 # hypervolume takes 20 ms and more.
 _MOST_RECORDS, _MOST_OF_MANY_TASKS, _MANY_TASKS = 200, 30, 10
 
 
+# A quarter of fewer tasks is none, so that their interquartile mean is their mean.
+_FEWEST_TASKS = 4
+
+
 class OtherColumns:
-    """Hypervolumes beside the paper's, where there is a reason.
+    """Columns beside the paper's, where there is a reason.
 
     Args:
         results: What a table shows.
@@ -29,23 +44,33 @@ class OtherColumns:
         most = _MOST_OF_MANY_TASKS if len(results.tasks) >= _MANY_TASKS else _MOST_RECORDS
         self._left_out = len(records) > most
         self._most = most
+        self._results = results
         self._values: dict[tuple[str, str, float | None], Mapping[int, float]] = {}
         if self._doubtful and not self._left_out:
             for arm in results.arms:
                 for found in other_hypervolumes(results, arm.name):
                     for c, values in found.values.items():
                         self._values[found.reference.name, arm.name, c] = values
+        self._average = _average(results)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """One column each."""
-        return () if self._left_out else tuple(_metric(reference) for reference in self._doubtful)
+        volumes = () if self._left_out else tuple(_metric(reference) for reference in self._doubtful)
+        return volumes if self._average is None else (*volumes, self._average)
 
-    def values(self, metric: Metric, arm: ManifestArm, c: float | None) -> Mapping[int, float] | None:
-        """Seed to value of a cell; ``None`` where the metric is a value of the records themselves."""
+    def cell(self, metric: Metric, arm: ManifestArm, c: float | None) -> Cell:
+        """The cell of an arm, whether the metric is one of these or a value of the records themselves."""
         if metric not in self.metrics:
-            return None
-        return self._values.get((metric.name, arm.name, c), {})
+            return cell_of(self._results, arm, metric, c)
+        if metric is not self._average:
+            return cell_of(self._results, arm, metric, c, self._values.get((metric.name, arm.name, c), {}))
+        scores = task_scores(self._results, arm.name, c)
+        means = {seed: interquartile_mean(row) for seed, row in scores.items()}
+        found = average_over_tasks(self._results, arm.name, c)
+        interval = None if found is None or found.interval is None else found.interval.scaled(metric.scale)
+        cell = cell_of(self._results, arm, metric, c, means)
+        return cell if interval is None else replace(cell, detail=f"bootstrap {interval}")
 
     def notes(self) -> Iterator[str]:
         """Why these columns are there, or why they are not."""
@@ -54,6 +79,29 @@ class OtherColumns:
             if self._left_out:
                 note = note[:-1] + f"; not computed in a table of more than {self._most} records."
             yield note
+        if self._average is not None:
+            yield (
+                f"{self._average.title}: interquartile mean over the {len(self._results.tasks)} tasks; "
+                f"bootstrap intervals, shown from {LEAST_SEEDS} seeds on, draw seeds."
+            )
+
+
+def _average(results: Results) -> Metric | None:
+    """The interquartile mean over tasks, where there are enough that share a metric."""
+    shared = shared_metric(results)
+    if shared is None or len(results.tasks) < _FEWEST_TASKS:
+        return None
+    infos = (info for name, info in results.infos.items() if name.startswith("task/"))
+    info = next(infos)
+    share = info.lower == 0 and info.upper == 1
+    return Metric(
+        name="task_interquartile_mean",
+        title=f"{shared.replace('_', ' ')} IQM" + (" %" if share else ""),
+        text=hundredths,
+        paper_text=hundredths,
+        scale=100.0 if share else 1.0,
+        higher_is_better=info.higher_is_better,
+    )
 
 
 def _metric(reference: OtherReference) -> Metric:

@@ -4,90 +4,17 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.measure import Measurement
-from rich.table import Table as RichTable
-from rich.text import Text
+from rich.console import RenderableType
 
 from dymu.errors import ReportError
 from dymu.reports.html_table import html_page
-from dymu.reports.table import Cell, Column, Table, form
+from dymu.reports.latex_table import latex
+from dymu.reports.table import ARROWS, LEGEND, NONE, STARS, Cell, Mark, Table, form, has_marks
+from dymu.reports.terminal_table import TerminalTable
 
-_ARROWS = {True: "↑", False: "↓", None: ""}
-_LATEX_ARROWS = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
-_STYLES = {"best": "bold", "second": "underline", "": ""}
-_NOTHING = "\u200b"  # stands between hyphens that would become a dash
-_LATEX_CHARACTERS = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    # Behind the end of a row these two would be an argument of it.
-    "[": "{[}",
-    "]": "{]}",
-    "*": "{*}",
-    # Typed as they are these become other characters.
-    "`": r"\`{}",
-    '"': "''",
-    "|": r"\textbar{}",
-    "±": r"$\pm$",
-    "·": r"$\cdot$",
-    "×": r"$\times$",
-    "°": r"$^\circ$",
-    "–": "--",
-    "−": "$-$",
-    _NOTHING: "{}",
-    "…": r"\ldots{}",
-}
-
-
-class TerminalTable:
-    """A table for a rich console.
-
-    Where it is too wide, each part of a cell gets a line of its own; where even that is too wide, columns
-    that do not fit stand below, behind the rows' names again.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """What rich calls to print."""
-        wide = _terminal_table(self._table, stacked=False)
-        if _widest(console, options, wide) <= options.max_width:
-            yield wide
-        else:
-            for part in self._parts(console, options):
-                yield _terminal_table(part, stacked=True)
-        for note in self._table.footnotes:
-            yield Text(note, style="dim")
-
-    def _parts(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
-        """As many columns at a time as fit with names of rows broken between words."""
-        names = [row[0].text for row in self._table.rows]
-        words = [word for name in names for word in name.split()]
-        spare = max(map(cell_len, names), default=0) - max(map(cell_len, words), default=0)
-        chosen: list[int] = []
-        for index in range(1, len(self._table.columns)):
-            more = _terminal_table(_part(self._table, [*chosen, index]), stacked=True)
-            if chosen and _widest(console, options, more) - spare > options.max_width:
-                yield _part(self._table, chosen)
-                chosen = []
-            chosen.append(index)
-        yield _part(self._table, chosen)
+_PARTS = ("", " low", " high", " n", " paper", " note")
 
 
 def terminal(table: Table) -> RenderableType:
@@ -97,54 +24,41 @@ def terminal(table: Table) -> RenderableType:
 
 def markdown(table: Table) -> str:
     """GitHub-flavoured Markdown."""
-    heads = [f"{column.name} {_ARROWS[column.higher_is_better]}".strip() for column in table.columns]
+    heads = [f"{column.name} {ARROWS[column.higher_is_better]}".strip() for column in table.columns]
     rules = [":--" if column.plain else "--:" for column in table.columns]
     lines = [f"**{_markdown_text(table.title)}**", "", _markdown_row(_markdown_text(head) for head in heads)]
     lines.append(_markdown_row(rules))
     lines += [_markdown_row(_markdown_cell(cell) for cell in row) for row in table.rows]
-    lines += ["", *(f"- {_markdown_text(note)}" for note in table.footnotes)]
+    lines.append("")
+    if has_marks(table):
+        best, second = (_markdown_mark(mark, words) for mark, words in LEGEND)
+        lines.append(f"- {best} and {second} of a column")
+    lines += [f"- {_markdown_text(note)}" for note in table.footnotes]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def latex(table: Table) -> str:
-    """A ``tabular`` for the packages booktabs and xcolor, notes below it."""
-    alignment = "".join("l" if column.plain else "r" for column in table.columns)
-    heads = " & ".join(_latex_head(column) for column in table.columns)
-    belows = " & ".join(_latex_text(column.below) for column in table.columns)
-    lines = [f"% {_latex_text(table.title)}", rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}", r"\toprule"]
-    lines.append(rf"{heads} \\")
-    if any(column.below for column in table.columns):
-        lines.append(rf"{belows} \\")
-    lines.append(r"\midrule")
-    for row in table.rows:
-        lines.append(" & ".join(_latex_cell(cell) for cell in row) + r" \\")
-        if any(cell.paper for cell in row):
-            papers = (rf"\textcolor{{gray}}{{[{_latex_text(c.paper)}]}}" if c.paper else "" for c in row)
-            lines.append(" & ".join(papers) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par{{\footnotesize {_latex_text(note)}}}" for note in table.footnotes]
-    return "\n".join(lines) + "\n"
-
-
 def comma_separated(table: Table) -> str:
-    """CSV with a column for each number: mean, half width of the interval, n, and the paper's value.
+    """CSV with one header row and a column for each number: mean, ends of the 95 % interval, n, the paper's.
 
-    The last column has the addresses of the records behind a row.
+    Numbers have all digits and are empty where there are none; notes say why, and what else stands in a
+    cell. A column behind each has the addresses of the records behind its cells, where a table knows them.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
+    traced = any(cell.addresses for row in table.rows for cell in row)
     header: list[str] = []
     for column in table.columns:
-        parts = [""] if column.plain else ["", " half width", " n", " in other words", " paper"]
-        header += [column.name + part for part in parts]
-    traced = any(cell.addresses for row in table.rows for cell in row)
-    writer.writerow([*header, "records"] if traced else header)
+        header += [(column.name or "row") + part for part in ([""] if column.plain else _PARTS)]
+        if traced and not column.plain:
+            header.append(f"{column.name} records")
+    writer.writerow(header)
     for row in table.rows:
         fields: list[str] = []
         for column, cell in zip(table.columns, row, strict=True):
             fields += [cell.text] if column.plain else _numbers(cell)
-        addresses = dict.fromkeys(address for cell in row for address in cell.addresses)
-        writer.writerow([*fields, " ".join(addresses)] if traced else fields)
+            if traced and not column.plain:
+                fields.append(" ".join(cell.addresses))
+        writer.writerow(fields)
     return out.getvalue()
 
 
@@ -177,58 +91,6 @@ def render(table: Table, style: str) -> str:
     return _RENDERERS[style](table)
 
 
-def _widest(console: Console, options: ConsoleOptions, made: RichTable) -> int:
-    """Width of a table that has all the room it wants."""
-    return Measurement.get(console, options.update(max_width=10_000), made).maximum
-
-
-def _part(table: Table, chosen: Sequence[int]) -> Table:
-    """The first column and some others; the title only where the first of them is."""
-    columns = [0, *chosen]
-    return replace(
-        table,
-        title=table.title if not chosen or 1 in chosen else "",
-        columns=tuple(table.columns[index] for index in columns),
-        rows=tuple(tuple(row[index] for index in columns) for row in table.rows),
-    )
-
-
-def _terminal_table(table: Table, *, stacked: bool) -> RichTable:
-    made = RichTable(
-        box=box.SIMPLE_HEAD,
-        title=Text(table.title) if table.title else None,
-        title_justify="left",
-        title_style="bold",
-        padding=(0, 1, 0, 0) if stacked else (0, 1),
-        pad_edge=False,
-    )
-    for index, column in enumerate(table.columns):
-        head = f"{column.title} {_ARROWS[column.higher_is_better]}".strip()
-        made.add_column(
-            Text(f"{head}\n{column.below}" if column.below else head),
-            justify="left" if column.plain else "right",
-            overflow="fold",
-            # Only names of rows are broken, unless a single column is too wide.
-            no_wrap=stacked and index > 0 and len(table.columns) > 2,
-        )
-    tall = any(cell.paper or cell.detail for row in table.rows for cell in row)
-    for row in table.rows:
-        made.add_row(*(_terminal_cell(cell, stacked=stacked) for cell in row), end_section=tall or stacked)
-    return made
-
-
-def _terminal_cell(cell: Cell, *, stacked: bool) -> Text:
-    text = Text()
-    text.append(cell.text, style=_STYLES[cell.mark])
-    if cell.spread:
-        text.append(f"\n±{cell.spread}" if stacked else f" ± {cell.spread}")
-    if cell.detail:
-        text.append(f"\n{cell.detail}")
-    if cell.paper:
-        text.append(f"\n[{cell.paper}]".replace(" ", "\n" if stacked else " "), style="dim")
-    return text
-
-
 def _markdown_row(fields: Iterable[str]) -> str:
     return f"| {' | '.join(fields)} |"
 
@@ -238,8 +100,7 @@ def _markdown_text(text: str) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    text = _markdown_text(cell.text)
-    text = {"best": f"**{text}**", "second": f"<u>{text}</u>", "": text}[cell.mark]
+    text = _markdown_mark(cell.mark, cell.text)
     if cell.spread:
         text += f" ± {_markdown_text(cell.spread)}"
     if cell.detail:
@@ -249,29 +110,20 @@ def _markdown_cell(cell: Cell) -> str:
     return text
 
 
-def _latex_text(text: str) -> str:
-    text = re.sub(r"(?<![\w-])-(?=\.?\d)", "−", " ".join(text.split()))
-    text = re.sub("-(?=-)", f"-{_NOTHING}", text)
-    return "".join(_LATEX_CHARACTERS.get(character, character) for character in text)
-
-
-def _latex_head(column: Column) -> str:
-    return _latex_text(column.title) + _LATEX_ARROWS[column.higher_is_better]
-
-
-def _latex_cell(cell: Cell) -> str:
-    text = _latex_text(cell.text)
-    text = {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}", "": text}[cell.mark]
-    if cell.spread:
-        text += rf" {{\scriptsize$\pm${_latex_text(cell.spread)}}}"
-    if cell.detail:
-        text += f" ({_latex_text(cell.detail)})"
-    return text
-
-
 def _numbers(cell: Cell) -> list[str]:
     measured = cell.estimate
-    if measured is None:
-        return [cell.text, "", "", cell.detail, cell.paper]
-    width = "" if measured.half_width is None else repr(measured.half_width)
-    return [repr(measured.mean), width, str(measured.n), cell.detail, cell.paper]
+    numbers = [None, None, None] if measured is None else [measured.mean, measured.lower, measured.upper]
+    texts = [cell.text] if measured is None and cell.text != NONE else []
+    texts += [cell.detail] if cell.detail else []
+    if cell.paper and cell.paper_value is None:
+        texts.append(f"paper: {cell.paper}")
+    return [
+        *("" if number is None else repr(number) for number in numbers),
+        "" if measured is None else str(measured.n),
+        "" if cell.paper_value is None else repr(cell.paper_value),
+        ", ".join(texts),
+    ]
+
+
+def _markdown_mark(mark: Mark, text: str) -> str:
+    return f"{STARS[mark]}{_markdown_text(text)}{STARS[mark]}"

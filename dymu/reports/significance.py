@@ -1,16 +1,21 @@
 """The p column of a table: every row against the baseline, seed by seed, adjusted for the number of rows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from dymu.artifacts.manifest import ManifestArm
 from dymu.reports.collect import Results
 from dymu.reports.compare import Comparison, Estimate, paired, smallest_p
+from dymu.reports.effect import effect_size
+from dymu.reports.intervals import bca
 from dymu.reports.multiple import benjamini_hochberg
-from dymu.reports.table import Cell, Column
+from dymu.reports.table import MISSING, NONE, Cell, Column
 from dymu.spec.ablation import BASELINE
 
 # The exact test of 30 pairs takes milliseconds, that of 40 a second. Of more seeds the first are taken.
 MOST_PAIRS = 30
+_ROUNDING = 1e-9  # as in sign_flip_p
+_DIFFERENCE, _P = "Diff.", "p"
 
 Row = tuple[ManifestArm, float | None]
 """An arm at a resource preference."""
@@ -20,7 +25,7 @@ Values = Callable[[ManifestArm, float | None], Mapping[int, float]]
 
 
 class Significance:
-    """Adjusted p of the rows of one table.
+    """Differences of the rows of one table from its baseline, with adjusted p.
 
     Args:
         results: What the table shows.
@@ -40,33 +45,60 @@ class Significance:
                 compared[arm.name, c] = paired_up_to(MOST_PAIRS, values(arm, c), values(baseline, against))
         tested = {row: found for row, found in compared.items() if found.p is not None and found.n > 1}
         adjusted = benjamini_hochberg([found.p for found in tested.values() if found.p is not None])
-        self._found = {row: (p, found.n) for (row, found), p in zip(tested.items(), adjusted, strict=True)}
+        self._found = {row: (p, found) for (row, found), p in zip(tested.items(), adjusted, strict=True)}
+        self._addresses = {
+            (arm, c): tuple(
+                results.of(name)[seed].address for name in (arm, BASELINE) for seed in found.seeds
+            )
+            for (arm, c), (_, found) in self._found.items()
+        }
 
     def __bool__(self) -> bool:
         """Whether anything was compared at more than one seed."""
         return bool(self._found)
 
-    def column(self, c: float | None = None) -> Column:
-        """The column, of one resource preference or of rows that each have their own."""
-        return Column(title="p", below="" if c is None else f"c = {c:g}")
+    def columns(self, resources: Sequence[float | None] = (None,)) -> list[Column]:
+        """The difference, then p, each at every resource preference; none where nothing was compared."""
+        titles = (_DIFFERENCE, _P) if self else ()
+        belows = ["" if c is None else f"c = {c:g}" for c in resources]
+        return [Column(title=title, below=below) for title in titles for below in belows]
 
-    def cell(self, arm: ManifestArm, c: float | None) -> Cell:
-        """The adjusted p of a row."""
+    def cells(self, arm: ManifestArm, resources: Sequence[float | None]) -> list[Cell]:
+        """The cells of a row below :meth:`columns`."""
+        made = (self._difference, self._p) if self else ()
+        return [make(arm, c) for make in made for c in resources]
+
+    def _difference(self, arm: ManifestArm, c: float | None) -> Cell:
         if (arm.name, c) not in self._found:
-            return Cell(text="–")
-        p, n = self._found[arm.name, c]
-        return Cell(text=p_text(p), estimate=Estimate(mean=p, half_width=None, n=n))
+            return Cell(text=NONE)
+        _, found = self._found[arm.name, c]
+        return replace(difference_cell(found), addresses=self._addresses[arm.name, c])
+
+    def _p(self, arm: ManifestArm, c: float | None) -> Cell:
+        if (arm.name, c) not in self._found:
+            return Cell(text=NONE)
+        p, found = self._found[arm.name, c]
+        return Cell(
+            text=p_text(p),
+            estimate=Estimate(mean=p, half_width=None, n=found.n),
+            addresses=self._addresses[arm.name, c],
+        )
 
     def notes(self) -> Iterator[str]:
-        """What p is, below the table; nothing without a column of it."""
+        """What these columns are, below the table; nothing without them."""
         if not self:
             return
-        fewest, most = min(n for _, n in self._found.values()), max(n for _, n in self._found.values())
+        counts = [found.n for _, found in self._found.values()]
+        fewest, most = min(counts), max(counts)
         seeds = f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds"
         least = " and ".join(dict.fromkeys(f"{smallest_p(n):.2g}" for n in (fewest, most)))
         yield (
-            f"p: {self._title} against {self._label} at the same c (a method without c: at the smallest), "
-            "exact two-sided sign-flip test over pairs of the same seed, adjusted by Benjamini and Hochberg "
+            f"{_DIFFERENCE}: {self._title} less that of {self._label} at the same seed and c (a method "
+            "without c: at the smallest), mean ± half of the 95 % t-interval; g: the same in standard "
+            "deviations of the differences, corrected for few seeds (Hedges)."
+        )
+        yield (
+            f"{_P}: exact two-sided sign-flip test of these differences, adjusted by Benjamini and Hochberg "
             f"for the {len(self._found)} tests of this table; unadjusted, {seeds} give no less than {least}."
         )
 
@@ -75,6 +107,26 @@ def paired_up_to(most: int, values: Mapping[int, float], against: Mapping[int, f
     """Compare values seed by seed, at no more than so many seeds: the first that both have."""
     seeds = sorted(set(values) & set(against))[:most]
     return paired({seed: values[seed] for seed in seeds}, {seed: against[seed] for seed in seeds})
+
+
+def difference_cell(found: Comparison) -> Cell:
+    """Mean difference with its t-interval, effect size, and from enough seeds on the bootstrap interval."""
+    if found.estimate is None:
+        return Cell(text=MISSING)
+    size, interval = effect_size(found.differences), bca(found.differences)
+    details = ["" if size is None else f"g {size:+.2f}", "" if interval is None else f"BCa {interval}"]
+    return Cell(
+        text=f"{found.estimate.mean:+.3g}",
+        spread=spread_text(found.estimate),
+        detail=", ".join(filter(None, details)),
+        estimate=found.estimate,
+    )
+
+
+def spread_text(found: Estimate) -> str:
+    """Half of an interval as printed; empty where values differ by nothing but rounding."""
+    half = found.half_width
+    return f"{half:.2g}" if half and half > _ROUNDING * abs(found.mean) else ""
 
 
 def p_text(p: float) -> str:

@@ -7,6 +7,12 @@ from dymu.reports.compare import Estimate
 
 Mark = Literal["", "best", "second"]
 MISSING = "missing"
+ARROWS = {True: "↑", False: "↓", None: ""}
+STARS: dict[Mark, str] = {"best": "**", "second": "*", "": ""}
+"""Marks where text has no styles: in Markdown, and in terminals whose output goes to a file."""
+LEGEND: tuple[tuple[Mark, str], ...] = (("best", "best"), ("second", "second best"))
+NONE = "–"
+"""Where there is nothing to be measured, as in a row that is compared with itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +24,9 @@ class Cell:
         spread: Half of the interval, as printed; empty if there is none.
         detail: The same in other words, for instance an absolute number beside a fraction.
         paper: What the paper prints, empty if nothing.
+        paper_value: The same as a number in the unit of the column, if it is one.
         mark: Whether this is the best or second best of its column.
+        ranked: Whether it may be.
         estimate: The numbers behind ``text`` and ``spread``.
         addresses: Of the records behind the numbers, by seed.
     """
@@ -27,7 +35,9 @@ class Cell:
     spread: str = ""
     detail: str = ""
     paper: str = ""
+    paper_value: float | None = None
     mark: Mark = ""
+    ranked: bool = True
     estimate: Estimate | None = None
     addresses: tuple[str, ...] = ()
 
@@ -74,6 +84,11 @@ class Table:
         assert all(len(row) == len(self.columns) for row in self.rows), "a row has another number of cells"
 
 
+def has_marks(table: Table) -> bool:
+    """Whether a legend of marks belongs below the table."""
+    return any(cell.mark for row in table.rows for cell in row)
+
+
 def form(table: Table) -> dict[str, Any]:
     """The table as a JSON value: numbers where there are numbers."""
     return {
@@ -93,12 +108,20 @@ def _cell_form(cell: Cell) -> Any:
     found: dict[str, Any] = {"text": cell.text}
     if cell.estimate is not None:
         measured = cell.estimate
-        found |= {"mean": measured.mean, "half_width": measured.half_width, "n": measured.n}
+        found |= {
+            "mean": measured.mean,
+            "half_width": measured.half_width,
+            "low": measured.lower,
+            "high": measured.upper,
+            "n": measured.n,
+        }
     if cell.addresses:
         found["addresses"] = list(cell.addresses)
     for name in ("detail", "paper", "mark"):
         if getattr(cell, name):
             found[name] = getattr(cell, name)
+    if cell.paper_value is not None:
+        found["paper_value"] = cell.paper_value
     return found
 
 

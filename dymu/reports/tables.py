@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dymu.artifacts.manifest import ManifestArm
 from dymu.reports.cells import (
     SEEDS,
-    cell_of,
     column_of,
     own_resources,
     resources_of,
@@ -27,7 +26,7 @@ def ablation_table(results: Results, *, provenance: bool = False) -> Table:
 
     Args:
         results: Records of one manifest.
-        provenance: Whether to list the address behind each row.
+        provenance: Whether to list the addresses behind each cell.
     """
     measured = [arm for arm in results.arms if results.of(arm.name)]
     if any(not results.resource_preferences(arm.name) for arm in measured):
@@ -39,18 +38,19 @@ def ablation_table(results: Results, *, provenance: bool = False) -> Table:
     ]
     tested = _tested(results, [(arm, c) for arm in results.arms for c in resources])
     columns = [Column(title="", plain=True), *(column_of(results, metric, c) for metric, c in metrics), SEEDS]
-    columns += [tested.column(c) for c in resources if tested]
+    columns += tested.columns(resources)
     notes = Notes(results)
     rows = [
         [
             Cell(text=notes.label(arm)),
-            *(cell_of(results, arm, metric, c, others.values(metric, arm, c)) for metric, c in metrics),
+            *(others.cell(metric, arm, c) for metric, c in metrics),
             seeds_of(results, arm),
-            *(tested.cell(arm, c) for c in resources if tested),
+            *tested.cells(arm, resources),
         ]
         for arm in results.arms
     ]
-    return whole_table(results, columns, rows, notes.lines(provenance, [*others.notes(), *tested.notes()]))
+    lines = notes.lines(provenance, [*others.notes(), *tested.notes()])
+    return whole_table(results, columns, rows, lines, provenance=provenance)
 
 
 def study_table(results: Results, *, provenance: bool = False) -> Table:
@@ -58,7 +58,7 @@ def study_table(results: Results, *, provenance: bool = False) -> Table:
 
     Args:
         results: Records of one manifest, or of several studies of one dataset.
-        provenance: Whether to list the address behind each row.
+        provenance: Whether to list the addresses behind each cell.
     """
     others = OtherColumns(results)
     metrics = (HYPERVOLUME, *others.metrics, UNIFORMITY, FRACTION, MACS, CONTROL)
@@ -69,19 +69,20 @@ def study_table(results: Results, *, provenance: bool = False) -> Table:
         Column(title="", plain=True),
         *(column_of(results, metric, None, resources) for metric in metrics),
         SEEDS,
-        *([tested.column()] if tested else []),
+        *tested.columns(),
     ]
     notes = Notes(results)
     rows = [
         [
             Cell(text=notes.label(arm) + ("" if c is None else f", c = {c:g}")),
-            *(cell_of(results, arm, metric, c, others.values(metric, arm, c)) for metric in metrics),
+            *(others.cell(metric, arm, c) for metric in metrics),
             seeds_of(results, arm),
-            *([tested.cell(arm, c)] if tested else []),
+            *tested.cells(arm, [c]),
         ]
         for arm, c in places
     ]
-    return whole_table(results, columns, rows, notes.lines(provenance, [*others.notes(), *tested.notes()]))
+    lines = notes.lines(provenance, [*others.notes(), *tested.notes()])
+    return whole_table(results, columns, rows, lines, provenance=provenance)
 
 
 def _tested(results: Results, places: Sequence[tuple[ManifestArm, float | None]]) -> Significance:

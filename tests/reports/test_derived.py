@@ -4,14 +4,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dymu.artifacts.record import Point, Record, Value
+from dymu.artifacts.record import Record, Value
 from dymu.metrics.hypervolume import hypervolume
 from dymu.reports.collect import Results, results_of
 from dymu.reports.derived import (
     average_over_tasks,
-    derived_values,
     other_hypervolumes,
-    with_derived,
+    shared_metric,
+    task_scores,
 )
 
 PASCAL3 = ("segmentation", "parts", "saliency")
@@ -64,30 +64,6 @@ def test_errors_of_twenty_tasks_span_a_volume_like_the_printed_one(study: Any) -
     assert other.outside == 0
 
 
-def test_derived_values_have_names_directions_and_ranges(results: Results) -> None:
-    record = results.of("baseline")[0]
-    found = derived_values(record)
-    assert set(found) == {
-        f"{n}/c={c}" for n in ("error_hypervolume", "uniformity_above_floor") for c in (0, 1)
-    }
-    above = found["uniformity_above_floor/c=0"]
-    assert above.value == pytest.approx(record.values["uniformity/c=0"].value - 0.735)
-    assert (found["error_hypervolume/c=0"].lower, found["error_hypervolume/c=0"].upper) == (0.0, 1.0)
-
-
-def test_results_with_derived_values_keep_what_was_measured(results: Results) -> None:
-    more = with_derived(results)
-    assert set(more.values("no-affinity", "uniformity_above_floor/c=1")) == {0, 1, 2}
-    assert more.values("baseline", "hypervolume/c=0") == results.values("baseline", "hypervolume/c=0")
-    assert "error_hypervolume/c=0" in more.infos
-
-
-def test_a_record_without_a_floor_or_accuracies_has_no_such_values(results: Results) -> None:
-    record = results.of("baseline")[0]
-    bare = Point(resource_preference=None, preferences=[[1.0]], losses=[[1.0]], task_metrics={})
-    assert derived_values(replace(record, values={}, points=(bare,))) == {}
-
-
 def test_other_reference_points_need_records(study: Any) -> None:
     study.without = tuple(("baseline", seed) for seed in study.seeds)
     study.publish()
@@ -103,6 +79,14 @@ def test_tasks_that_share_a_metric_are_averaged(study: Any) -> None:
     assert found.value == pytest.approx(0.79, abs=0.01)
     assert found.interval is not None
     assert average_over_tasks(results, "baseline", 0.5) is None
+
+
+def test_scores_of_tasks_are_listed_by_seed(study: Any) -> None:
+    results = twenty(study)
+    assert shared_metric(results) == "accuracy"
+    scores = task_scores(results, "baseline", 1.0)
+    assert set(scores) == {0, 1, 2}
+    assert scores[1][3] == results.of("baseline")[1].values["task/group_03/accuracy/c=1"].value
 
 
 def test_tasks_with_different_metrics_have_no_average(results: Results) -> None:

@@ -34,7 +34,9 @@ def test_the_command_that_makes_a_missing_record_asks_about_the_same_study(study
     study.publish()
     manifest = replace(study.manifest, target="ablations.branching_regularizer --study studies.scenes:ours")
     lines = "\n".join(Notes(results_of(study.store, manifest)).lines(provenance=False))
-    command = "dymu run ablations.branching_regularizer --study studies.scenes:ours --seed-list 2"
+    command = (
+        "dymu run ablations.branching_regularizer --study studies.scenes:ours --arm no-affinity --seed-list 2"
+    )
     assert f"(evaluate/digits-ours-no-affinity-2); `{command}` makes it." in lines
 
 

@@ -74,6 +74,7 @@ def test_columns_are_the_task_metrics_delta_t_and_parameters(published: Callable
         "Delta_T %",
         "Params %",
         "n",
+        "Diff.",
         "p",
     ]
     assert [column.higher_is_better for column in table.columns[1:5]] == [True, False, False, True]
@@ -159,7 +160,7 @@ def test_results_without_delta_t_are_tabulated_as_ever(results: Results) -> None
 def test_p_is_of_delta_t_against_ours_at_the_same_c(published: Callable[..., Results]) -> None:
     table = metric_table(published())
     assert [cell(table, row, "p").text for row in range(4)] == ["–", "–", "–", "0.250"]
-    assert any(note.startswith("p: Delta_T % against Ours") for note in table.footnotes)
+    assert any(note.startswith("Diff.: Delta_T less that of Ours") for note in table.footnotes)
 
 
 def test_there_is_no_note_about_volumes_without_a_column_of_them(published: Callable[..., Results]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dymu.artifacts.record import Record, Value
 from dymu.metrics.hypervolume import hypervolume
 from dymu.reports.collect import Results, results_of
 from dymu.reports.other_columns import OtherColumns
@@ -52,3 +53,30 @@ def test_a_table_of_very_many_records_says_that_it_has_none(pascal: Results) -> 
     columns = OtherColumns(many)
     assert columns.metrics == ()
     assert next(columns.notes()).endswith("; not computed in a table of more than 200 records.")
+
+
+def test_many_tasks_that_share_a_metric_have_their_interquartile_mean(study: Any) -> None:
+    study.tasks = tuple(f"group_{number}" for number in range(8))
+    study.seeds = tuple(range(8))
+
+    def change(_: str, seed: int, record: Record) -> Record:
+        shares = {
+            f"task/{task}/accuracy/c={c}": Value(
+                value=0.05 * number + 0.01 * seed, higher_is_better=True, lower=0.0, upper=1.0
+            )
+            for number, task in enumerate(study.tasks)
+            for c in (0, 1)
+        }
+        return replace(record, values={**record.values, **shares})
+
+    study.publish(change)
+    table = study_table(results_of(study.store, study.manifest))
+    assert [column.title for column in table.columns][1:3] == ["HV", "accuracy IQM %"]
+    found = table.rows[0][2]
+    assert found.estimate is not None
+    assert found.estimate.mean == pytest.approx(5 * 3.5 + 3.5)
+    assert found.detail.startswith("bootstrap [")
+    assert "(n = 8)" in found.detail
+    assert any(
+        note.startswith("accuracy IQM %: interquartile mean over the 8 tasks") for note in table.footnotes
+    )

@@ -1,4 +1,4 @@
-"""The p column: paired with the baseline at the same c, adjusted over the table."""
+"""Differences from the baseline at the same seed and c, and their p, adjusted over the table."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +6,19 @@ from typing import Any
 import pytest
 
 from dymu.reports.collect import Results, results_of
-from dymu.reports.compare import sign_flip_p
+from dymu.reports.compare import estimate, paired, sign_flip_p
+from dymu.reports.effect import effect_size
+from dymu.reports.intervals import LEAST_SEEDS, bca
 from dymu.reports.multiple import benjamini_hochberg
-from dymu.reports.significance import MOST_PAIRS, Row, Significance, p_text, paired_up_to
+from dymu.reports.significance import (
+    MOST_PAIRS,
+    Row,
+    Significance,
+    difference_cell,
+    p_text,
+    paired_up_to,
+)
+from dymu.reports.table import Cell
 
 
 def of(
@@ -16,6 +26,10 @@ def of(
 ) -> Significance:
     rows: list[Row] = [(arm, each) for arm in results.arms for each in c]
     return Significance(results, "HV", lambda arm, _: values[arm.name], rows)
+
+
+def p_cell(tested: Significance, results: Results, arm: str) -> Cell:
+    return tested.cells(results.arm(arm), [0.0])[1]
 
 
 VALUES = {
@@ -29,15 +43,15 @@ def test_p_is_the_sign_flip_p_of_the_pairs_adjusted_over_all_rows(results: Resul
     tested = of(results, VALUES)
     expected = benjamini_hochberg([sign_flip_p([1.0, 2.0, 3.0]), sign_flip_p([1.0, -1.0, 0.5])])
     for name, p in zip(("no-inactive-loss", "no-affinity"), expected, strict=True):
-        found = tested.cell(results.arm(name), 0.0).estimate
+        found = p_cell(tested, results, name).estimate
         assert found is not None
         assert (found.mean, found.n) == (p, 3)
 
 
 def test_more_rows_make_p_larger(results: Results) -> None:
     alone = {**VALUES, "no-affinity": {}}
-    few = of(results, alone).cell(results.arm("no-inactive-loss"), 0.0).estimate
-    many = of(results, VALUES).cell(results.arm("no-inactive-loss"), 0.0).estimate
+    few = p_cell(of(results, alone), results, "no-inactive-loss").estimate
+    many = p_cell(of(results, VALUES), results, "no-inactive-loss").estimate
     assert few is not None
     assert many is not None
     assert few.mean == 0.25
@@ -45,13 +59,47 @@ def test_more_rows_make_p_larger(results: Results) -> None:
 
 
 def test_the_baseline_is_not_compared_with_itself(results: Results) -> None:
-    assert of(results, VALUES).cell(results.arm("baseline"), 0.0).text == "–"
+    cells = of(results, VALUES).cells(results.arm("baseline"), [0.0])
+    assert [cell.text for cell in cells] == ["–", "–"]
+
+
+def test_a_difference_has_its_interval_effect_and_both_records(results: Results) -> None:
+    cell, p = of(results, VALUES).cells(results.arm("no-inactive-loss"), [0.0])
+    expected = estimate([1.0, 2.0, 3.0])
+    assert cell.estimate == expected
+    assert (cell.text, cell.spread) == ("+2", f"{expected.half_width:.2g}")
+    assert cell.detail == f"g {effect_size([1.0, 2.0, 3.0]):+.2f}"
+    assert cell.addresses == p.addresses
+    assert [address.rpartition("/")[2] for address in cell.addresses] == [
+        f"digits-ours-{arm}-{seed}" for arm in ("no-inactive-loss", "baseline") for seed in (0, 1, 2)
+    ]
+
+
+def test_a_bootstrap_interval_is_shown_from_enough_seeds_on_and_with_its_n() -> None:
+    many = {seed: 1.0 + seed**2 for seed in range(LEAST_SEEDS)}
+    zero = dict.fromkeys(many, 0.0)
+    interval = bca(list(many.values()))
+    detail = difference_cell(paired(many, zero)).detail
+    assert detail.endswith(f"BCa {interval}")
+    assert "(n = 8)" in detail
+    del many[0]
+    assert "BCa" not in difference_cell(paired(many, zero)).detail
+
+
+def test_differences_that_vary_by_rounding_alone_have_no_interval() -> None:
+    noisy = difference_cell(paired({0: 9.0, 1: 9.3}, {0: 2.0, 1: 2.3 + 1e-14}))
+    assert noisy.estimate is not None
+    assert noisy.estimate.half_width != 0
+    assert (noisy.text, noisy.spread) == ("+7", "")
+
+
+def test_columns_are_differences_then_p(results: Results) -> None:
+    names = [column.name for column in of(results, VALUES, c=(0.0, 1.0)).columns([0.0, 1.0])]
+    assert names == ["Diff. c = 0", "Diff. c = 1", "p c = 0", "p c = 1"]
 
 
 def test_only_seeds_that_both_have_are_pairs(results: Results) -> None:
-    found = of(results, {**VALUES, "no-affinity": {1: 3.0, 2: 4.0, 9: 0.0}}).cell(
-        results.arm("no-affinity"), 0.0
-    )
+    found = p_cell(of(results, {**VALUES, "no-affinity": {1: 3.0, 2: 4.0, 9: 0.0}}), results, "no-affinity")
     assert found.estimate is not None
     assert found.estimate.n == 2
 
@@ -59,7 +107,11 @@ def test_only_seeds_that_both_have_are_pairs(results: Results) -> None:
 def test_one_seed_tests_nothing(results: Results) -> None:
     tested = of(results, {name: {0: 1.0} for name in VALUES})
     assert not tested
-    assert list(tested.notes()) == []
+    assert (list(tested.notes()), tested.columns(), tested.cells(results.arm("baseline"), [0.0])) == (
+        [],
+        [],
+        [],
+    )
 
 
 def test_without_a_baseline_there_is_no_p(study: Any) -> None:
@@ -86,8 +138,8 @@ def test_a_method_without_c_is_compared_with_the_smallest_c(
 
 
 def test_the_note_says_what_was_done_and_how_small_p_can_be(results: Results) -> None:
-    (note,) = of(results, {**VALUES, "no-affinity": {0: 2.0, 1: 1.0}}).notes()
-    assert "HV against Ours at the same c" in note
+    difference, note = of(results, {**VALUES, "no-affinity": {0: 2.0, 1: 1.0}}).notes()
+    assert difference.startswith("Diff.: HV less that of Ours at the same seed and c")
     assert "the 2 tests of this table; unadjusted, 2 to 3 seeds give no less than 0.5 and 0.25." in note
 
 

@@ -39,6 +39,8 @@ def test_columns_are_volume_uniformity_and_parameters_at_each_c(results: Results
         "Params % c = 0",
         "Params % c = 1",
         "n",
+        "Diff. c = 0",
+        "Diff. c = 1",
         "p c = 0",
         "p c = 1",
     ]
@@ -64,10 +66,10 @@ def test_a_missing_arm_has_a_row_and_a_note(study: Any) -> None:
     study.publish()
     table = ablation_table(results_of(study.store, study.manifest))
     assert table.rows[2][0].text == "no task affinity (a)"
-    assert [found.text for found in table.rows[2][1:]] == ["missing"] * 6 + ["0", "–", "–"]
+    assert [found.text for found in table.rows[2][1:]] == ["missing"] * 6 + ["0", "–", "–", "–", "–"]
     (note,) = [note for note in table.footnotes if note.startswith("(a)")]
     assert "evaluate/digits-ours-no-affinity-1" in note
-    assert "`dymu run ablations.branching_regularizer --seed-list 0,1,2` makes it" in note
+    assert "`dymu run ablations.branching_regularizer --arm no-affinity --seed-list 0,1,2` makes it" in note
 
 
 def test_a_table_of_nothing_but_missing_rows_still_has_the_paper(study: Any) -> None:
@@ -173,7 +175,7 @@ def test_one_seed_has_no_p(study: Any) -> None:
     study.seeds = (0,)
     study.publish()
     table = ablation_table(results_of(study.store, study.manifest))
-    assert "p" not in {column.title for column in table.columns}
+    assert not {"p", "Diff."} & {column.title for column in table.columns}
     assert not any(note.startswith("p:") for note in table.footnotes)
 
 

@@ -1,32 +1,35 @@
 """How far does each method move the losses of two tasks that share the preference? Figures 13 and 14.
 
-All other tasks have preference 0. Only the evaluation differs from the other questions', so that everything
-that was trained for them is used again.
+All other tasks have preference 0; here on digits. Only the evaluation differs from the question
+``baselines``, so that what was trained for it is used again.
 """
 
-from ablations._paper import NYU
-from ablations.baselines import baselines
+from ablations.baselines import QUESTION as COMPARED
 from dymu.artifacts.config import changed
 from dymu.spec.ablation import Question
-from studies import digits
 
-SOURCE = "Figures 13 and 14"
+_SOURCE = "Figures 13 and 14"
+_FOLLOW_PREFERENCES = ("without-adaptation", "phn", "phn-bn")  # of the arms of ``baselines``, in its order
+_PREFERENCES = 11  # of a pair: steps of a tenth
 
 
 def trade_off(compared: Question) -> Question:
-    """The question about the arms of a comparison of methods.
+    """The question about methods that another question compares.
 
     Args:
         compared: Made by :func:`ablations.baselines.baselines`.
     """
-    rows = (changed(row, {"source": SOURCE, "paper": {}, "claims": ()}) for row in compared.ablations)
     return Question(
         title="How far does each method move the losses of two tasks that share the preference?",
-        source=SOURCE,
+        source=_SOURCE,
         baseline=compared.baseline,
-        ablations=tuple(rows),
-        evaluation={"pair_preferences": 11},
+        ablations=tuple(
+            changed(row, {"source": _SOURCE, "paper": {}, "claims": ()})
+            for row in compared.ablations
+            if row.name in _FOLLOW_PREFERENCES
+        ),
+        evaluation={"pair_preferences": _PREFERENCES},
     )
 
 
-QUESTION = trade_off(baselines(digits.ours, {"phn": digits.phn, "phn-bn": digits.phn_bn}, NYU))
+QUESTION = trade_off(COMPARED)

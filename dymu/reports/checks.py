@@ -127,6 +127,7 @@ class Check:
         may_tie: Whether a margin of 0 also fulfils the claim.
         num_tasks: How many tasks a study needs for the claim to be about it; 0 for any.
         question: Question whose run makes the arms; empty if no run can.
+        own_evaluation: Whether no other question evaluates the arms as it needs.
         reason: Why no records of a single study can decide it; empty if they can.
     """
 
@@ -140,6 +141,7 @@ class Check:
     may_tie: bool = False
     num_tasks: int = 0
     question: str = ""
+    own_evaluation: bool = False
     reason: str = ""
 
 

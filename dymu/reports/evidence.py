@@ -8,6 +8,7 @@ from dymu.artifacts.store import Store
 from dymu.errors import ReportError
 from dymu.reports.checks import RETRAINED, Case, Check
 from dymu.reports.collect import results_of
+from dymu.reports.pairs import question_for
 from dymu.spec.ablation import BASELINE
 
 _OURS = "ours"
@@ -59,11 +60,16 @@ class Evidence:
     left_out: tuple[str, ...] = ()
 
     def case(self, check: Check) -> Case | None:
-        """Where a check has most seeds, in doubt in its own question; ``None`` if nothing holds its arms."""
+        """Where a check has most seeds, in doubt in its own question; ``None`` if nothing holds its arms.
+
+        A check that needs an evaluation of its own goes by its own question wherever that has a seed.
+        """
         leaf = check.question.rpartition(".")[2]
 
-        def rank(case: Case) -> tuple[int, bool]:
-            return len(common_seeds(case, check)), case.results.manifest.name.endswith(f".{leaf}")
+        def rank(case: Case) -> tuple[bool, int, bool]:
+            seeds, asked = len(common_seeds(case, check)), _leaf(case.results.manifest)
+            own = check.own_evaluation and (asked == leaf or asked.startswith(f"{leaf}_"))
+            return own and seeds > 0, seeds, asked == leaf
 
         return max((case for case in self.cases if _holds(case, check)), key=rank, default=None)
 
@@ -114,6 +120,10 @@ def runs(evidence: Evidence, check: Check) -> tuple[Run, ...]:
     """
     if not check.question:
         return ()
+    if check.own_evaluation:
+        own = [manifest for manifest in evidence.manifests if manifest.study == evidence.study]
+        target, study = question_for(max(own, key=lambda m: _leaf(m).startswith(("trade_off", "baselines"))))
+        return (Run(target=target, study=study, arms=check.arms),)
     for manifest in evidence.manifests:
         if set(check.arms) <= {arm.name for arm in manifest.arms} and manifest.name != manifest.study:
             target, _, study = manifest.target.partition(" --study ")
@@ -129,6 +139,11 @@ def runs(evidence: Evidence, check: Check) -> tuple[Run, ...]:
         setting = module.rpartition(".")[2]
         return (Run(target=check.question if setting == _STAND_IN else f"{check.question}_{setting}"),)
     return (Run(target=check.question, study=evidence.target, arms=check.arms),)
+
+
+def _leaf(manifest: Manifest) -> str:
+    """Last part of the question's name; empty for a single study."""
+    return manifest.name.partition(".")[2]
 
 
 def plain(name: str) -> str:

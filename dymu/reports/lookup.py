@@ -19,8 +19,9 @@ Kind = Literal["table", "figure"]
 _COMPARE_METHODS = {"table": (1, 2, 3, 4), "figure": (6, 13, 14)}
 # Figures that the paper draws of the arms of its Table 6, or of a single study.
 _OF_TABLE_6 = (5, 7, 9, 10, 11, 12, 15, 16, 17, 18, 19)
-# Trade-offs beside other methods, which the question with the static nets holds too.
-_OF_FIGURE_6 = (13, 14)
+# Trade-offs between two tasks; what evaluates no pairs alone stands in for the question that does.
+_TRADE_OFFS = (13, 14)
+_TRADE_OFF = "trade_off"
 _BASELINES, _ARCHITECTURES = "baselines", "architectures"
 _REGULARIZER, _SAMPLING = "branching_regularizer", "preference_sampling"
 # Table to the question that asks it of the paper's data, and to the one that asks it of generated images.
@@ -37,7 +38,7 @@ _TABLES = {
 _FIGURES = {
     6: _BASELINES,
     8: "active_threshold",
-    **dict.fromkeys(_OF_FIGURE_6, _BASELINES),
+    **dict.fromkeys(_TRADE_OFFS, _TRADE_OFF),
     **dict.fromkeys(_OF_TABLE_6, _REGULARIZER),
 }
 
@@ -129,6 +130,11 @@ def _fitting(
     if wanted.question is not None:
         leaf = wanted.question.rpartition(".")[2]
         return [manifest for manifest in fitting if _leaf(manifest) == leaf]
+    if wanted.kind == "figure" and wanted.number in _TRADE_OFFS:
+        own = [manifest for manifest in fitting if _is_trade_off(manifest)]
+        others = [manifest for manifest in fitting if not _is_trade_off(manifest)]
+        measured = [manifest for manifest in own if has_records(manifest)]
+        return measured or _of_number(others, wanted.number, wanted.kind) or own
     if wanted.number is not None:
         return _of_number(fitting, wanted.number, wanted.kind)
     plain = [manifest for manifest in fitting if manifest.name == manifest.study]
@@ -154,11 +160,12 @@ def _of_number(pool: Sequence[Manifest], number: int, kind: Kind) -> list[Manife
     wanted = [_sourced(pool, source)]
     if kind == "figure":  # a figure may be about one row of a question
         wanted.append(_with_arm(pool, source))
-    if kind == "figure" and number in _OF_FIGURE_6:
+    if kind == "figure" and number in _TRADE_OFFS:
         wanted.append(_with_arm(pool, "Figure 6"))
     if kind == "figure" and number in _OF_TABLE_6:
         wanted.append(_sourced(pool, "Table 6"))
         wanted.append([manifest for manifest in pool if manifest.name == manifest.study])
+        wanted.append([manifest for manifest in pool if not _is_trade_off(manifest)])
         wanted.append(list(pool))
     return next((found for found in wanted if found), [])
 
@@ -201,6 +208,10 @@ def _choice(manifest: Manifest, among: Sequence[Manifest]) -> str:
 def _leaf(manifest: Manifest) -> str:
     """Last part of the question's name; empty for a single study."""
     return manifest.name.partition(".")[2]
+
+
+def _is_trade_off(manifest: Manifest) -> bool:
+    return re.match(rf"{_TRADE_OFF}(_|$)", _leaf(manifest)) is not None
 
 
 def _sourced(pool: Sequence[Manifest], source: str) -> list[Manifest]:

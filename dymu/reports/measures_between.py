@@ -5,6 +5,7 @@ Letters: S preferences, N tasks.
 
 import math
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from dymu.reports.checks import FRUGAL, RICH, Amount, Case, End, Margins, Measur
 from dymu.reports.collect import Results
 from dymu.reports.derived import OTHER_REFERENCES, other_hypervolumes
 from dymu.reports.grid import compare_with_grid, has_grid
+from dymu.reports.pairs import losses_on
 from dymu.spec.ablation import BASELINE
 
 
@@ -27,13 +29,13 @@ def losses_above(arm: str, end: End) -> Measure:
 
 
 def wider_losses_on_edges(arm: str) -> Measure:
-    """Range of the losses of two tasks while all others have preference 0, relative to another method's."""
+    """Range of the losses of two tasks while all others have preference 0, relative to another method's.
+
+    At the smallest c; mean over the pairs of tasks that were evaluated, and over both tasks of each.
+    """
 
     def measure(case: Case) -> Measured:
-        ours, theirs = _edge_ranges(case.results, BASELINE), _edge_ranges(case.results, arm)
-        if case.results.of(arm) and not (ours and theirs):
-            return "no record was evaluated where all tasks but two have preference 0"
-        return _relative(ours, theirs)
+        return _relative(_edge_ranges(case.results, BASELINE), _edge_ranges(case.results, arm))
 
     return measure
 
@@ -144,14 +146,8 @@ def _edge_ranges(results: Results, arm: str) -> dict[int, float]:
     found = {}
     for seed, record in results.of(arm).items():
         point = record.points[0]
-        preference_SN, loss_SN = np.asarray(point.preferences), np.asarray(point.losses)
-        ranges = []
-        tasks = preference_SN.shape[1]
-        for one in range(tasks):
-            for other in range(one + 1, tasks):
-                edge_S = np.isclose(preference_SN[:, [one, other]].sum(axis=1), 1, atol=1e-4)
-                if edge_S.sum() > 1:
-                    ranges.append(float(np.ptp(loss_SN[edge_S][:, [one, other]], axis=0).mean()))
+        pairs = (losses_on(point, pair) for pair in combinations(range(len(record.tasks)), 2))
+        ranges = [np.ptp(pair.losses_S2, axis=0).mean() for pair in pairs if pair is not None]
         if ranges:
             found[seed] = float(np.mean(ranges))
     return found

@@ -25,6 +25,7 @@ from dymu.reports.measures_between import (
     wider_losses,
     wider_losses_on_edges,
 )
+from dymu.reports.pairs import QUESTION as PAIRS
 from dymu.spec.ablation import BASELINE
 
 _SIZE = "active_parameters"
@@ -120,7 +121,8 @@ BEHAVIOUR: tuple[Check, ...] = (
         source="Figures 13 and 14",
         measure=wider_losses_on_edges(_PHN),
         arms=(BASELINE, _PHN),
-        question=_BASELINES,
+        question=PAIRS,
+        own_evaluation=True,
     ),
     Check(
         name="G4b",

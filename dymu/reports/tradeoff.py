@@ -1,20 +1,21 @@
 """Figures 13 and 14: what one task loses when another is preferred, pair by pair and method by method."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from dymu.artifacts.record import Point
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
-from dymu.reports.figure_notes import LINE_IN, missing_lines, resource_label, wrapped, write_notes
-from dymu.reports.preference_loss import losses_of
-from dymu.reports.style import COLUMN_IN, PAGE_IN, line_of, panels, shortened
+from dymu.reports.figure_notes import LINE_IN, in_order, missing_lines, resource_label, wrapped, write_notes
+from dymu.reports.pairs import Pair, command_for, evaluated_pairs, losses_on
+from dymu.reports.style import COLOURS, COLUMN_IN, DASHES, PAGE_IN, panels, shortened
 
 Floats = NDArray[np.float64]
 
@@ -22,8 +23,9 @@ MAX_PAIRS = 9
 _BINS = 5
 _COLUMNS = 3
 _PANEL_IN, _LEGEND_LINE_IN = 2.0, 0.14
-_ALONE = 1e-6  # preference of all other tasks together
 _SAME = 1e-9
+_LOG_FROM, _DECADES_FROM = 5, 100  # largest loss by smallest
+_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,52 +33,69 @@ class TradeOff:
     """Losses of two tasks under one method at one resource preference.
 
     Attributes:
-        points_S2: Losses at recorded preferences, all seeds.
-        curve_B2: Mean losses of groups of preferences, by rising part of the second task in the pair.
-        alone: Whether all preferences give other tasks nothing, as in the paper's figures.
+        seeds: What was measured at each seed, (S, 2), by rising part of the second task in the pair.
+        curve_B2: The curve: means over seeds, or over groups of preferences.
+        real: Whether only the two tasks have a preference, as in the paper's figures.
     """
 
-    points_S2: Floats
+    seeds: tuple[Floats, ...]
     curve_B2: Floats
-    alone: bool
+    real: bool
+
+    @property
+    def is_point(self) -> bool:
+        """Whether the method ignores preferences: at each seed all its points are one."""
+        return all(np.ptp(losses_S2, axis=0).max() <= _SAME for losses_S2 in self.seeds)
 
 
-def trade_off(preference_SN: Floats, loss_SN: Floats, pair: tuple[int, int], bins: int = _BINS) -> TradeOff:
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """One method at one resource preference: its points, one a seed, and how it is drawn."""
+
+    label: str
+    points: tuple[Point, ...]
+    style: dict[str, Any]
+
+
+def trade_off(points: Sequence[Point], pair: Pair, bins: int = _BINS) -> TradeOff:
     """How two tasks trade off.
 
-    With three or more recorded preferences that give other tasks nothing, only these are used, and each is
-    a point of the curve. Otherwise every preference counts as much as it gives to the pair: a point of the
-    curve is the weighted mean of a fifth of the preferences.
+    Where all records were evaluated between the two tasks alone, the curve is the mean over seeds at each of
+    these preferences. Otherwise it is a stand-in: every evaluation preference counts as much as it gives to
+    the pair, and a point of the curve is the weighted mean of a fifth of the preferences of all seeds.
 
     Args:
-        preference_SN: Task preferences; repeated for each seed.
-        loss_SN: Losses at them.
+        points: One a seed.
         pair: The tasks.
         bins: Points of the curve in the second case.
     """
+    found = [losses_on(point, pair) for point in points]
+    parts = {each.parts_S.tobytes() for each in found if each is not None}
+    if None not in found and len(parts) == 1:
+        seeds = tuple(each.losses_S2 for each in found if each is not None)
+        return TradeOff(seeds=seeds, curve_B2=np.mean(seeds, axis=0), real=True)
     both = list(pair)
+    preference_SN = np.concatenate([np.asarray(point.preferences) for point in points])
+    loss_S2 = np.concatenate([np.asarray(point.losses) for point in points])[:, both]
     weight_S = preference_SN[:, both].sum(axis=1)
     part_S = preference_SN[:, pair[1]] / np.where(weight_S > 0, weight_S, 1.0)
-    alone_S = weight_S >= 1 - _ALONE
-    if len(np.unique(part_S[alone_S].round(6))) >= 3:
-        part, loss = part_S[alone_S].round(6), loss_SN[alone_S][:, both]
-        curve = np.array([loss[part == value].mean(axis=0) for value in np.unique(part)])
-        return TradeOff(points_S2=loss, curve_B2=curve, alone=True)
     order = np.argsort(part_S, kind="stable")
     groups = [group for group in np.array_split(order, bins) if len(group) and weight_S[group].sum() > 0]
-    loss_S2 = loss_SN[:, both]
-    curve = np.array([np.average(loss_S2[group], axis=0, weights=weight_S[group]) for group in groups])
-    return TradeOff(points_S2=loss_S2, curve_B2=curve, alone=False)
+    return TradeOff(
+        seeds=tuple(np.asarray(point.losses)[:, both] for point in points),
+        curve_B2=np.array([np.average(loss_S2[group], axis=0, weights=weight_S[group]) for group in groups]),
+        real=False,
+    )
 
 
-def shown_pairs(loss_SN: Floats, limit: int = MAX_PAIRS) -> list[tuple[int, int]]:
+def shown_pairs(loss_SN: Floats, pairs: Sequence[Pair], limit: int = MAX_PAIRS) -> list[Pair]:
     """Pairs of tasks in order; of too many, those over whose losses a method ranges most.
 
     Args:
         loss_SN: Losses of the method.
+        pairs: To choose from.
         limit: How many.
     """
-    pairs = list(combinations(range(loss_SN.shape[1]), 2))
     range_N = np.ptp(loss_SN, axis=0)
     widest = sorted(pairs, key=lambda pair: -float(range_N[list(pair)].prod()))[:limit]
     return sorted(widest)
@@ -88,68 +107,116 @@ def tradeoff_figure(results: Results) -> Figure:
     Raises:
         ReportError: If nothing was measured.
     """
-    samples = {
-        (arm.name, c): sample
-        for arm in results.arms
-        for c, sample in losses_of(results.of(arm.name).values()).items()
-    }
-    if not samples:
+    lines = list(_lines(results))
+    if not lines:
         raise ReportError(
             f"{results.manifest.name} has no records; make them with `dymu run {results.manifest.target}`."
         )
-    _, first = next(iter(samples.values()))
-    pairs = shown_pairs(first)
-    available = len(results.tasks) * (len(results.tasks) - 1) // 2
-    columns = min(_COLUMNS, len(pairs))
-    rows = -(-len(pairs) // columns)
+    first = lines[0].points
+    number = len(results.tasks)
+    known = [pair for line in lines for pair in evaluated_pairs(line.points[0], number)]
+    pairs = sorted(set(known)) or [(one, two) for two in range(number) for one in range(two)]
+    shown = shown_pairs(np.concatenate([np.asarray(p.pair_losses or p.losses) for p in first]), pairs)
+    found = {pair: [trade_off(line.points, pair) for line in lines] for pair in shown}
+    real = all(each.real or each.is_point for row in found.values() for each in row)
+
+    columns = min(_COLUMNS, len(shown))
+    rows = -(-len(shown) // columns)
     width = COLUMN_IN if columns == 1 else PAGE_IN
-    entries = [shortened(_label(results, *key), 40) for key in samples]
     across = 3 if columns > 1 else 1
-    notes = _notes(
-        results, all(trade_off(*s, pairs[0]).alone for s in samples.values()), len(pairs), available
+    logarithmic = _is_wide([each for row in found.values() for each in row])
+    notes = wrapped(
+        _notes(results, real=real, logarithmic=logarithmic, shown=len(shown), pairs=len(pairs)), width
     )
-    notes = wrapped(notes, width)
-    legend_rows = -(-len(entries) // across)
+    legend_rows = -(-len(lines) // across)
     height = _PANEL_IN * rows + _LEGEND_LINE_IN * legend_rows + LINE_IN * len(notes) + 0.15
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = [axis for row in panels(figure, rows, columns) for axis in row]
-    for axis, pair in zip(axes, pairs, strict=False):
-        for index, sample in enumerate(samples.values()):
-            _draw(axis, trade_off(*sample, pair), index)
+    for axis, (pair, methods) in zip(axes, found.items(), strict=False):
+        for line, each in zip(lines, methods, strict=True):
+            _draw(axis, each, line.style)
         axis.set_xlabel(f"loss of {shortened(results.tasks[pair[0]], 20)}")
         axis.set_ylabel(f"loss of {shortened(results.tasks[pair[1]], 20)}")
-    for axis in axes[len(pairs) :]:
+        if logarithmic:
+            _make_logarithmic(axis)
+    for axis in axes[len(shown) :]:
         axis.set_axis_off()
-    handles = [Line2D([], [], marker="o", markersize=2.8, **line_of(index)) for index in range(len(samples))]
-    figure.legend(handles, entries, loc="outside upper left", ncols=across, labelspacing=0.25)
+    handles = [Line2D([], [], markersize=3.2, **line.style) for line in lines]
+    labels = [shortened(line.label, 40) for line in lines]
+    figure.legend(handles, labels, loc="outside upper left", ncols=across, labelspacing=0.25, handlelength=3)
     write_notes(figure, notes)
     return figure
 
 
-def _draw(axis: Any, found: TradeOff, index: int) -> None:
-    style = line_of(index)
-    if np.ptp(found.curve_B2, axis=0).max() <= _SAME:  # a method that ignores preferences
-        axis.plot(
-            *found.curve_B2[:1].T, "D", color=style["color"], markersize=4.5, markeredgewidth=0, zorder=4
-        )
+def _lines(results: Results) -> Iterator[_Line]:
+    """Colour and marker say which arm; dash and filling which c, and the dash also which arm without c."""
+    without_c = 0
+    for number, arm in enumerate(results.arms):
+        colour = COLOURS[number % len(COLOURS)]
+        points = [point for record in results.of(arm.name).values() for point in record.points]
+        resources = in_order({point.resource_preference for point in points})
+        for place, c in enumerate(resources):
+            dash = DASHES[place % 2] if c is not None else DASHES[2 + without_c % 2]
+            without_c += c is None
+            yield _Line(
+                label=arm.label if c is None else f"{arm.label}, {resource_label(c)}",
+                points=tuple(point for point in points if point.resource_preference == c),
+                style={
+                    "color": colour,
+                    "linestyle": dash,
+                    "marker": _MARKERS[number % len(_MARKERS)],
+                    "markerfacecolor": colour if place == 0 else "white",
+                    "markeredgewidth": 0.6,
+                },
+            )
+
+
+def _draw(axis: Any, found: TradeOff, style: dict[str, Any]) -> None:
+    colour = style["color"]
+    if found.is_point:
+        seeds_K2 = np.array([losses_S2[0] for losses_S2 in found.seeds])
+        axis.plot(*seeds_K2.T, "D", color=colour, markersize=2, alpha=0.35, markeredgewidth=0)
+        axis.plot(*seeds_K2.mean(axis=0)[:, None], "D", color=colour, markersize=4.5, zorder=4)
         return
-    axis.plot(*found.points_S2.T, "o", color=style["color"], markersize=1.6, alpha=0.25, markeredgewidth=0)
-    axis.plot(*found.curve_B2.T, **style, marker="o", markersize=2.8)
+    if not found.real:
+        for losses_S2 in found.seeds:
+            axis.plot(*losses_S2.T, "o", color=colour, markersize=1.6, alpha=0.25, markeredgewidth=0)
+    elif len(found.seeds) > 1:
+        for losses_S2 in found.seeds:
+            axis.plot(*losses_S2.T, color=colour, linewidth=0.5, alpha=0.35)
+    axis.plot(*found.curve_B2.T, **style, markersize=3.2)
 
 
-def _label(results: Results, arm: str, c: float | None) -> str:
-    label = results.arm(arm).label
-    return label if c is None else f"{label}, {resource_label(c)}"
+def _is_wide(found: Sequence[TradeOff]) -> bool:
+    losses = np.concatenate([losses_S2 for each in found for losses_S2 in each.seeds])
+    lowest = losses.min(axis=0)
+    return bool((lowest > 0).all() and (losses.max(axis=0) > _LOG_FROM * lowest).any())
 
 
-def _notes(results: Results, alone: bool, shown: int, available: int) -> Sequence[str]:
-    how = []
-    if alone and len(results.tasks) > 2:
-        how = ["Preferences are shared between the two tasks; others have none."]
-    elif not alone:
+def _make_logarithmic(axis: Any) -> None:
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    for side in (axis.xaxis, axis.yaxis):
+        low, high = side.get_view_interval()
+        steps = (1, 2, 5) if high < _DECADES_FROM * low else (1,)
+        side.set_major_locator(LogLocator(subs=steps) if high > _LOG_FROM * low else MaxNLocator(4))
+        side.set_minor_locator(NullLocator())
+        side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _notes(results: Results, *, real: bool, logarithmic: bool, shown: int, pairs: int) -> Sequence[str]:
+    if not real:
         how = [
-            "Small: evaluation preferences. Lines: means of fifths by the pair's ratio, each preference "
-            "weighted by what it gives the pair; records hold too few preferences of the pair alone."
+            "A stand-in, since no preferences of these pairs alone were evaluated. Small: evaluation "
+            "preferences. Lines: means of fifths by the pair's ratio, each preference weighted by what it "
+            f"gives the pair. For the real curves: {command_for(results.manifest)}"
         ]
-    some = [f"{shown} of {available} pairs: those over which losses range most."] if shown < available else []
-    return [*how, *some, *missing_lines(results)]
+    else:
+        how = [
+            "A point is a preference shared by the two tasks, others having none; from one task alone to "
+            "the other alone. Lines: means over seeds"
+            + ("; thin: single seeds." if len(results.manifest.seeds) > 1 else ".")
+        ]
+    scale = ["Logarithmic axes."] if logarithmic else []
+    some = [f"{shown} of {pairs} pairs: those over which losses range most."] if shown < pairs else []
+    return [*how, *scale, *some, *missing_lines(results)]

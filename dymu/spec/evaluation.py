@@ -63,10 +63,10 @@ class EvaluationConfig:
             "values that differ in their first six digits, by which results are named",
         )
         check(
-            self.pair_preferences == 0 or self.pair_preferences >= 2,
+            self.pair_preferences == 0 or self.pair_preferences >= 3,
             self,
             "pair_preferences",
-            "0, or at least 2: each task of a pair alone",
+            "0, or at least 3: each task of a pair alone, and what is between them",
         )
         check(
             not self.pairs or self.pair_preferences > 0,

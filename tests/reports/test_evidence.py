@@ -156,3 +156,41 @@ def test_a_run_is_a_command_line() -> None:
         "--seeds 5"
     )
     assert plain("digits_search-arms") == "digits-search-arms"
+
+
+ON_PAIRS = replace(AGAINST_PHN, question="ablations.trade_off", own_evaluation=True)
+
+
+def test_a_check_with_an_evaluation_of_its_own_goes_by_its_question_even_at_fewer_seeds(
+    study: Any, other_arm: Any
+) -> None:
+    arms = {"baseline": other_arm("Ours"), "phn-bn": other_arm("PHN-BN", resources=(None,))}
+    publish(study, question="baselines", arms=arms, seeds=(0, 1, 2))
+    publish(study, question="trade_off", arms=arms, seeds=(0,))
+    found = gather(study.store, "digits-ours")
+    of_pairs, of_all = found.case(ON_PAIRS), found.case(AGAINST_PHN)
+    assert of_pairs is not None
+    assert of_pairs.results.manifest.name == "digits-ours.trade_off"
+    assert of_all is not None
+    assert of_all.results.manifest.name == "digits-ours.baselines"
+
+
+def test_without_its_question_such_a_check_takes_what_there_is_and_names_its_question(
+    study: Any, other_arm: Any
+) -> None:
+    arms = {"baseline": other_arm("Ours"), "phn-bn": other_arm("PHN-BN", resources=(None,))}
+    publish(study, question="baselines", arms=arms)
+    found = gather(study.store, "digits-ours")
+    case = found.case(ON_PAIRS)
+    assert case is not None
+    assert case.results.manifest.name == "digits-ours.baselines"
+    assert runs(found, ON_PAIRS) == (Run(target="ablations.trade_off", arms=("baseline", "phn-bn")),)
+
+
+def test_a_check_on_pairs_of_another_study_names_that_study(study: Any) -> None:
+    publish(study, name="scenes-ours", question="adaptation")
+    found = gather(study.store, "studies.scenes:ours")
+    (run,) = runs(found, ON_PAIRS)
+    assert run.command(3) == (
+        "dymu run ablations.trade_off --study studies.scenes:ours --arm baseline --arm phn-bn --seeds 3"
+    )

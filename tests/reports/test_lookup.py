@@ -196,3 +196,28 @@ def test_an_empty_store_names_the_question_of_each_table(store: Store, number: i
     )
     with pytest.raises(ReportError, match=f"`dymu run ablations.{PAPERS[number]}`{smaller}"):
         find(store, number)
+
+
+@pytest.mark.parametrize("number", [13, 14])
+def test_trade_offs_are_of_the_question_that_evaluates_pairs(study: Any, number: int) -> None:
+    study.arms["no-affinity"].source = "Figure 6"
+    ask(study, "baselines", "Table 3")
+    assert find(study.store, number, "figure") == "digits-ours.baselines"
+    ask(study, "trade_off_scenes", "Figures 13 and 14", name="scenes-ours", measured=False)
+    assert find(study.store, number, "figure") == "digits-ours.baselines"
+    ask(study, "trade_off_scenes", "Figures 13 and 14", name="scenes-ours")
+    assert find(study.store, number, "figure") == "scenes-ours.trade_off_scenes"
+    assert find(study.store, number, "figure", study="studies.digits:ours") == "digits-ours.baselines"
+
+
+def test_without_anything_trade_offs_say_what_to_run(study: Any) -> None:
+    ask(study, "adaptation", "Table 3")
+    with pytest.raises(ReportError, match=r"no results for figure 13: .*`dymu run ablations.trade_off`"):
+        find(study.store, 13, "figure")
+
+
+def test_a_question_about_pairs_makes_no_other_figure_ambiguous(study: Any) -> None:
+    ask(study, "trade_off", "Figures 13 and 14")
+    assert find(study.store, 5, "figure") == "digits-ours.trade_off"
+    ask(study, "baselines", "Table 3")
+    assert find(study.store, 5, "figure") == "digits-ours.baselines"

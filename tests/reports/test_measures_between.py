@@ -59,7 +59,19 @@ def test_ranges_on_an_edge_are_those_of_its_two_tasks(study: Any) -> None:
 
 
 def test_preferences_inside_the_simplex_show_no_edge(study: Any) -> None:
-    assert "all tasks but two" in str(wider_losses_on_edges("no-affinity")(case_of(study)))
+    assert margins(wider_losses_on_edges("no-affinity")(case_of(study))) == []
+
+
+def test_what_was_evaluated_on_pairs_goes_before_evaluation_preferences(study: Any) -> None:
+    def change(arm: str, seed: int, record: Record) -> Record:
+        width = 3.0 if arm == "baseline" else 1.0
+        rows = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 1.0, 0.0]]
+        losses = [[1.0, 1.0 + width, 9.0], [1.0, 1.0, 5.0], [1.0 + width, 1.0, 0.0]]
+        made = spread(arm, seed, record)
+        points = (replace(point, pair_preferences=rows, pair_losses=losses) for point in made.points)
+        return replace(made, points=tuple(points))
+
+    assert margins(wider_losses_on_edges("no-affinity")(case_of(study, change))) == pytest.approx([2.0] * 3)
 
 
 def test_ranges_over_all_preferences_are_means_over_tasks(study: Any) -> None:

@@ -27,8 +27,8 @@ def test_defaults_are_the_papers() -> None:
         ("resource_preferences", (-0.1,), r"each in \[0, 1\]"),
         ("resource_preferences", (float("nan"),), r"each in \[0, 1\]"),
         ("resource_preferences", (0.5, 0.50000001), "differ in their first six digits"),
-        ("pair_preferences", 1, "0, or at least 2"),
-        ("pair_preferences", -3, "0, or at least 2"),
+        ("pair_preferences", 2, "0, or at least 3"),
+        ("pair_preferences", -3, "0, or at least 3"),
         ("pairs", (("a", "b"),), "no pairs while pair_preferences is 0"),
     ],
 )

@@ -100,7 +100,7 @@ def test_named_pairs_are_the_only_ones() -> None:
     assert len(rows) == 6
 
 
-@pytest.mark.parametrize("count", [2, 7, 11])
+@pytest.mark.parametrize("count", [3, 7, 11])
 def test_preferences_of_pairs_lie_on_the_simplex_and_are_short(count: int) -> None:
     rows = np.array(of_pairs(count, "abc"))
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-12)

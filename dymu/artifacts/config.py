@@ -44,6 +44,12 @@ def is_config(value: object) -> bool:
     return dataclasses.is_dataclass(value) and hasattr(type(value), "__pydantic_validator__")
 
 
+def is_config_class(value: object) -> bool:
+    """Whether ``value`` is a class that ``@config`` made."""
+    made_here = isinstance(value, type) and value.__init__.__module__ == __name__
+    return made_here and dataclasses.is_dataclass(value)
+
+
 def field_names(cls: type) -> tuple[str, ...]:
     """Names of the fields of a config class, in order of declaration."""
     return tuple(field.name for field in dataclasses.fields(cls) if field.init)

@@ -9,11 +9,12 @@ import hashlib
 import importlib
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from dymu.artifacts.config import is_config
+from dymu.artifacts.config import is_config, is_config_class
 from dymu.errors import SpecError
 
 DIGEST_LENGTH = 16  # 64 bits: a store of a million artifacts collides with probability 3e-8.
@@ -57,10 +58,11 @@ def digest_of_form(form: Any) -> str:
 def rebuild(form: Any) -> Any:
     """The frozen value that a canonical form came from.
 
-    Only classes below ``dymu.`` are looked up; nothing is executed that the form could name.
+    Only config classes are looked up, below ``dymu.`` and in modules that this program has loaded itself, such as
+    ``studies.mine``; nothing is executed that the form could name.
 
     Raises:
-        SpecError: If the form names a class that is not a config of dymu, or no longer fits it.
+        SpecError: If the form names a class that is no such config, or no longer fits it.
     """
     if isinstance(form, list):
         return tuple(rebuild(item) for item in form)
@@ -70,8 +72,14 @@ def rebuild(form: Any) -> Any:
         return {key: rebuild(item) for key, item in form.items()}
     module_name, _, class_name = str(form[TYPE_KEY]).rpartition(".")
     if not module_name.startswith("dymu."):
-        raise SpecError(f"{form[TYPE_KEY]!r} is not a class of dymu; the record cannot be rebuilt.")
-    cls = _config_class(module_name, class_name)
+        cls = _loaded_class(module_name, class_name)
+        if cls is None:
+            raise SpecError(
+                f"{form[TYPE_KEY]!r} is not a class of dymu, nor a config class of a module that is loaded; the "
+                f"record cannot be rebuilt. If it is yours, `import {module_name or '...'}` first."
+            )
+    else:
+        cls = _config_class(module_name, class_name)
     if cls is None:
         raise SpecError(f"{form[TYPE_KEY]!r} is not a config class of this version of dymu.")
     return cls(**{key: rebuild(item) for key, item in form.items() if key != TYPE_KEY})
@@ -126,6 +134,12 @@ def _config_class(module_name: str, class_name: str) -> Any:
         return None
     is_own = isinstance(cls, type) and _type_name(cls) == f"{module_name}.{class_name}"
     return cls if is_own and hasattr(cls, "__pydantic_validator__") else None
+
+
+def _loaded_class(module_name: str, class_name: str) -> Any:
+    """The config class of a module that was imported before, or ``None``."""
+    cls = getattr(sys.modules.get(module_name), class_name, None)
+    return cls if is_config_class(cls) and _type_name(cls) == f"{module_name}.{class_name}" else None
 
 
 def _no_canonical_form(value: object) -> str:

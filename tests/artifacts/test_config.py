@@ -12,6 +12,7 @@ from dymu.artifacts.config import (
     config,
     field_names,
     is_config,
+    is_config_class,
     unknown_field_message,
 )
 from dymu.errors import SpecError
@@ -153,3 +154,12 @@ def test_only_values_of_config_classes_are_configs() -> None:
 def test_config_survives_pickling() -> None:
     value = Outer(steps=1, inner=Inner(rate=2))
     assert pickle.loads(pickle.dumps(value)) == value
+
+
+def test_a_class_is_known_as_a_config_class_only_if_it_was_made_one() -> None:
+    @dataclasses.dataclass
+    class Plain:
+        rate: float = 0.1
+
+    assert is_config_class(Inner)
+    assert not any(is_config_class(value) for value in (Plain, Inner(), None, "Inner", int))

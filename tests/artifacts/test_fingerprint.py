@@ -289,6 +289,13 @@ def test_what_is_no_config_class_of_dymu_is_refused(name: str) -> None:
         rebuild({"type": name})
 
 
+def test_config_of_a_loaded_module_is_rebuilt_and_its_other_names_are_not() -> None:
+    assert rebuild(canonical(Grown(rate=0.5))) == Grown(rate=0.5)
+    for name in ("Grown.__init__", "canonical", "Gone", "Task"):
+        with pytest.raises(SpecError, match="is not a class of dymu, nor a config class of a module that is"):
+            rebuild({"type": f"{__name__}.{name}"})
+
+
 def test_form_with_a_field_that_is_gone_is_refused() -> None:
     form: Mapping[str, Any] = {"type": "dymu.spec.task.Task", "name": "a", "kind": "depth", "old": 1}
     with pytest.raises(SpecError, match="Task has no field 'old'"):

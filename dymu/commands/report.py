@@ -7,7 +7,8 @@ import typer
 
 from dymu.artifacts.location import open_store
 from dymu.commands.console import make_console, reading, size_text
-from dymu.commands.options import StoreDir, TrackingUri
+from dymu.commands.options import StoreDir, TrackingUri, examples
+from dymu.commands.targets import can_run
 
 if TYPE_CHECKING:
     from dymu.artifacts.preference_grid import PreferenceGrid
@@ -18,8 +19,7 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Examples:  [bold]dymu report studies.digits:ours[/bold]   "
-    "[bold]dymu report ablations.branching_regularizer -o out[/bold]"
+    epilog=examples("dymu report studies.digits:ours", "dymu report ablations.branching_regularizer -o out")
 )
 def report(
     study: Annotated[
@@ -33,10 +33,21 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="DIR", help="Folder for the file.  [default: STORE/reports/NAME]"
+            "--out", "-o", metavar="DIR", help="Folder for the file.  \\[default: STORE/reports/NAME]"
         ),
     ] = None,
-    no_tracking: Annotated[bool, typer.Option("--no-tracking", help="Do not tell MLflow.")] = False,
+    allow_mixed: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mixed",
+            metavar="",
+            help="Note in the report what other data, protocols, revisions or step budgets there are, "
+            "instead of refusing.",
+        ),
+    ] = False,
+    no_tracking: Annotated[
+        bool, typer.Option("--no-tracking", metavar="", help="Do not tell MLflow.")
+    ] = False,
     tracking_uri: TrackingUri = None,
     store: StoreDir = None,
 ) -> None:
@@ -50,11 +61,11 @@ def report(
     from dymu.reports.html.document import report_page
 
     opened = reading(store)
-    results = _results(opened, study)
+    results = _results(opened, study, allow_mixed=allow_mixed)
     folder = out or opened.root / "reports" / results.manifest.name
     grids = _grids(opened, results, folder / "grids")
     path = folder / "report.html"
-    page = report_page(results, opened, grids)
+    page = report_page(results, opened, grids, exists=can_run)
     with disk_errors(path, doing="write"):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, page)
@@ -66,15 +77,26 @@ def report(
             console.print(f"MLflow: {url}", soft_wrap=True, highlight=False)
 
 
-def _results(store: "Store", text: str) -> "Results":
+def _results(store: "Store", text: str, *, allow_mixed: bool) -> "Results":
     from dymu.reports.collect import find_results, results_of
+    from dymu.reports.evidence import study_itself
 
-    named = next((manifest for manifest in store.manifests() if manifest.name == text), None)
+    manifests = store.manifests()
+    named = next((manifest for manifest in manifests if manifest.name == text), None)
+    if named is None and (":" in text or text in {manifest.study for manifest in manifests}):
+        # A study that only questions were asked about is more than what any one of them shows.
+        named = study_itself(store, text)
     if named is not None:
-        return results_of(store, named)
-    if text.startswith("ablations."):
-        return find_results(store, number=None, kind="table", study=None, question=text)
-    return find_results(store, number=None, kind="table", study=text, question=None)
+        return results_of(store, named, allow_mixed=allow_mixed)
+    asked = text.startswith("ablations.")
+    return find_results(
+        store,
+        number=None,
+        kind="table",
+        study=None if asked else text,
+        question=text if asked else None,
+        allow_mixed=allow_mixed,
+    )
 
 
 def _grids(store: "Store", results: "Results", cache: Path) -> "dict[tuple[str, int], PreferenceGrid | None]":
@@ -89,6 +111,8 @@ def _grids(store: "Store", results: "Results", cache: Path) -> "dict[tuple[str, 
         if found[cell] is None:
             from dymu.run.preference_grid import preference_grid
 
+            # A dataset of the user's own can be read from a record once its module is loaded.
+            can_run(results.manifest.target.split()[0])
             made = found[cell] = preference_grid(store, record)
             if made is not None:
                 save_grid(cache, record, made)

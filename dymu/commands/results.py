@@ -16,7 +16,8 @@ from dymu.commands.options import (
     Style,
     examples,
 )
-from dymu.errors import ReportError, SpecError
+from dymu.commands.targets import can_run
+from dymu.errors import ReportError
 
 if TYPE_CHECKING:
     from dymu.artifacts.store import Store
@@ -142,7 +143,7 @@ def claims(
     from dymu.reports.claims import check_claims, claims_table
 
     if study is not None and question is None and number is None:
-        _print(_claims_of_paper(reading(store), study, allow_mixed=allow_mixed), style, as_json=as_json)
+        _print_claims_of_paper(reading(store), study, style, allow_mixed=allow_mixed, as_json=as_json)
         return
     results = collect.find_results(
         reading(store), number=number, kind="table", study=study, question=question, allow_mixed=allow_mixed
@@ -181,23 +182,19 @@ def records(
     print(f"{out}: {len(frame)} records, {len(frame.columns)} columns")
 
 
-def _claims_of_paper(store: "Store", study: str, *, allow_mixed: bool) -> "Table":
+def _print_claims_of_paper(
+    store: "Store", study: str, style: Style, *, allow_mixed: bool, as_json: bool
+) -> None:
+    from dymu.reports.claims_listing import ClaimsListing
     from dymu.reports.evidence import gather
     from dymu.reports.paper_verdicts import findings_table, judge
 
     evidence = gather(store, study, allow_mixed=allow_mixed)
-    return findings_table(evidence, judge(evidence, exists=_can_run))
-
-
-def _can_run(target: str) -> bool:
-    """Whether a study or question can be loaded from here."""
-    from dymu.run.target import load_question, load_study
-
-    try:
-        (load_study if ":" in target else load_question)(target, folder=Path.cwd())
-    except SpecError:
-        return False
-    return True
+    findings = judge(evidence, exists=can_run)
+    if style is Style.TERMINAL and not as_json:
+        make_console().print(ClaimsListing(evidence, findings))
+    else:
+        _print(findings_table(evidence, findings), style, as_json=as_json)
 
 
 def _print(made: "Table", style: Style, *, as_json: bool) -> None:

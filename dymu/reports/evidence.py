@@ -1,6 +1,6 @@
 """Which records of a store speak about a study: its questions, and studies of the same data beside it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dymu.artifacts.manifest import Manifest, ManifestArm
@@ -85,13 +85,11 @@ def gather(store: Store, study: str, *, allow_mixed: bool = False) -> Evidence:
     Raises:
         ReportError: If the store knows nothing of this study; lists what there is.
     """
-    known = [m for m in store.manifests() if not any(arm.ad_hoc for arm in m.arms)]
-    name = _study_named(study, known)
-    relatives = {f"{_stem(plain(name))}-{role}" for role in _RELATIVES}
-    own = [m for m in known if m.study == name]
-    beside = [m for m in known if plain(m.study) in relatives - {plain(name)}]
+    name, own, beside = _around(store, study)
+    alone = any(manifest.name == manifest.study for manifest in beside)
+    together = [_side_by_side(store, name, own, beside)] if alone and _baselines(own) else []
     cases, left_out = [], []
-    for manifest in [*own, *beside, *_side_by_side(store, name, own, beside)]:
+    for manifest in [*own, *beside, *together]:
         try:
             cases.append(Case(results=results_of(store, manifest, allow_mixed=allow_mixed), store=store))
         except ReportError as error:
@@ -104,6 +102,28 @@ def gather(store: Store, study: str, *, allow_mixed: bool = False) -> Evidence:
         num_tasks=len(own[0].tasks),
         left_out=tuple(left_out),
     )
+
+
+def study_itself(store: Store, study: str) -> Manifest | None:
+    """A study beside its counterparts, where the store knows it from several questions alone.
+
+    Args:
+        store: Where manifests are.
+        study: As for :func:`gather`.
+
+    Returns:
+        A manifest that no run made; ``None`` where one manifest speaks for the study: that of its own run, or
+        that of the only question about it.
+
+    Raises:
+        ReportError: If the store knows nothing of this study; lists what there is.
+    """
+    name, own, beside = _around(store, study)
+    if len(own) == 1 or any(manifest.name == name for manifest in own) or not _baselines(own):
+        return None
+    questions = ", ".join(manifest.name for manifest in own)
+    found = _side_by_side(store, name, own, beside)
+    return replace(found, name=name, target=_target(name, own), source=f"in {questions}")
 
 
 def common_seeds(case: Case, check: Check) -> tuple[int, ...]:
@@ -187,23 +207,32 @@ def _stem(study: str) -> str:
     return study.removesuffix(f"-{_OURS}")
 
 
-def _side_by_side(
-    store: Store, name: str, own: Sequence[Manifest], beside: Sequence[Manifest]
-) -> Iterator[Manifest]:
+def _around(store: Store, study: str) -> tuple[str, list[Manifest], list[Manifest]]:
+    """A study's name, the manifests about it, and those about its relatives."""
+    known = [m for m in store.manifests() if not any(arm.ad_hoc for arm in m.arms)]
+    name = _study_named(study, known)
+    relatives = {f"{_stem(plain(name))}-{role}" for role in _RELATIVES}
+    own = [m for m in known if m.study == name]
+    return name, own, [m for m in known if plain(m.study) in relatives - {plain(name)}]
+
+
+def _baselines(own: Sequence[Manifest]) -> list[tuple[Manifest, ManifestArm]]:
+    return [(manifest, arm) for manifest in own for arm in manifest.arms if arm.name == BASELINE]
+
+
+def _side_by_side(store: Store, name: str, own: Sequence[Manifest], beside: Sequence[Manifest]) -> Manifest:
     """The study and all counterparts that were run by themselves, as the arms of one manifest."""
-    baselines = [(manifest, arm) for manifest in own for arm in manifest.arms if arm.name == BASELINE]
     printed = {arm.name: arm for manifest in own for arm in manifest.arms if arm.paper}
     alone = [manifest for manifest in beside if manifest.name == manifest.study]
-    if not baselines or not alone:
-        return
-    manifest, baseline = max(baselines, key=lambda pair: _num_records(store, pair[1]))
+    manifest, baseline = max(_baselines(own), key=lambda pair: _num_records(store, pair[1]))
     arms = [replace(baseline, paper=printed[BASELINE].paper if BASELINE in printed else {})]
     for other in alone:
         role = plain(other.study).removeprefix(f"{_stem(plain(name))}-")
         if role in COUNTERPARTS:
             paper = printed[role].paper if role in printed else {}
-            arms.append(replace(other.arms[0], name=role, paper=paper))
-    yield replace(manifest, name=f"{name} and its counterparts", title="", source="", arms=tuple(arms))
+            label = other.arms[0].label or other.study
+            arms.append(replace(other.arms[0], name=role, label=label, paper=paper))
+    return replace(manifest, name=f"{name} and its counterparts", title="", source="", arms=tuple(arms))
 
 
 def _num_records(store: Store, arm: ManifestArm) -> int:

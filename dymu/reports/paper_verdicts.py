@@ -24,10 +24,11 @@ from dymu.reports.claims import (
 from dymu.reports.compare import Comparison, paired
 from dymu.reports.evidence import Evidence, runs
 from dymu.reports.paper_claims import CHECKS
+from dymu.reports.significance import spread_text
 from dymu.reports.table import Cell, Column, Table
 
 Outcome = Decision | Literal["not applicable"]
-_OUTCOMES: tuple[Outcome, ...] = ("reproduced", "not reproduced", "undecided", "not applicable")
+OUTCOMES: tuple[Outcome, ...] = ("reproduced", "not reproduced", "undecided", "not applicable")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def findings_table(evidence: Evidence, findings: Sequence[Finding]) -> Table:
             Cell(text=finding.check.name),
             Cell(text=finding.check.text, detail=finding.check.quantity),
             Cell(text=finding.check.source),
-            _margin(finding),
+            margin_cell(finding),
             Cell(text=effect_text(finding.comparison.differences)),
             Cell(text=p_text(finding.comparison.p)),
             Cell(text=p_text(p)),
@@ -111,7 +112,7 @@ def findings_table(evidence: Evidence, findings: Sequence[Finding]) -> Table:
         title=f"Claims of the paper on {evidence.study}",
         columns=columns,
         rows=rows,
-        footnotes=_notes(findings, evidence.left_out),
+        footnotes=(*rule_notes(findings), *evidence_notes(evidence, findings)),
     )
 
 
@@ -144,22 +145,25 @@ def _inapplicable(check: Check, reason: str) -> Finding:
     return Finding(check=check, outcome="not applicable", comparison=paired({}, {}), reason=reason)
 
 
-def _margin(finding: Finding) -> Cell:
+def margin_cell(finding: Finding) -> Cell:
+    """Its mean margin with interval, and what the paper prints."""
     found = finding.comparison.estimate
     if found is None:
         return Cell(text="" if finding.outcome == "not applicable" else "missing")
     return Cell(
         text=f"{found.mean:+.3g}",
-        spread=f"{found.half_width:.2g}" if found.half_width else "",
+        spread=spread_text(found),
         detail=bootstrap_text(finding.comparison.differences),
         paper="" if finding.paper is None else f"{finding.paper:+.3g}",
+        paper_value=finding.paper,
         estimate=found,
     )
 
 
-def _notes(findings: Sequence[Finding], left_out: Sequence[str]) -> tuple[str, ...]:
-    counts = ", ".join(f"{sum(f.outcome == outcome for f in findings)} {outcome}" for outcome in _OUTCOMES)
-    notes = [
+def rule_notes(findings: Sequence[Finding]) -> list[str]:
+    """How many claims have which verdict, by which rule, and what the columns hold."""
+    counts = ", ".join(f"{sum(f.outcome == outcome for f in findings)} {outcome}" for outcome in OUTCOMES)
+    return [
         f"{len(findings)} claims: {counts}.",
         "Margin: mean over seeds ± half of the 95 % t-interval; positive says what the paper says. In "
         "brackets: the margin between the values that the paper prints beside these arms, whose data may be "
@@ -170,12 +174,21 @@ def _notes(findings: Sequence[Finding], left_out: Sequence[str]) -> tuple[str, .
         P_NOTE,
         *smallest_p_notes([finding.comparison for finding in findings]),
     ]
-    notes += _grouped("Records of {}: {}.", [(f.where, f) for f in findings if f.where])
+
+
+def evidence_notes(evidence: Evidence, findings: Sequence[Finding], *, where: bool = True) -> list[str]:
+    """What verdicts rest on, why claims do not apply, and what makes the records that are missing.
+
+    Args:
+        evidence: All about one study.
+        findings: Its verdicts.
+        where: Whether to name the questions that hold the records.
+    """
+    notes = _grouped("Records of {}: {}.", [(f.where, f) for f in findings if f.where and where])
     notes += _grouped("Not applicable, because {}: {}.", [(f.reason, f) for f in findings if f.reason])
     waiting = [(line, f) for f in findings for line in f.commands]
     notes += _grouped("Missing or too few, made by `{}`: {}.", waiting)
-    notes += [f"Left out: {reason}" for reason in left_out]
-    return tuple(notes)
+    return [*notes, *(f"Left out: {reason}" for reason in evidence.left_out)]
 
 
 def _grouped(text: str, pairs: Sequence[tuple[str, Finding]]) -> list[str]:

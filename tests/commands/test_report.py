@@ -1,10 +1,13 @@
 """The verb ``report``."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from dymu.artifacts.store import Store
 
 Dymu = Callable[..., Any]
 
@@ -36,3 +39,14 @@ def test_mlflow_is_left_alone_if_it_does_not_know_the_study(finished: Dymu, tmp_
     assert said.code == 0
     assert "MLflow" not in said.out
     assert not (tmp_path / "store" / "mlflow" / "mlflow.db").exists()
+
+
+def test_what_a_study_is_beside_its_questions_has_a_report(finished: Dymu, tmp_path: Path) -> None:
+    """Two questions about one study: neither is meant more than the other."""
+    store = Store(tmp_path / "store")
+    (asked,) = store.manifests()
+    store.save_manifest(replace(asked, name=f"{asked.study}.another"))
+    said = finished("report", "toy_studies:ours", "--no-tracking")
+    assert said.code == 0
+    page = (tmp_path / "store" / "reports" / asked.study / "report.html").read_text()
+    assert f"Claims of the paper on {asked.study}" in page

@@ -7,7 +7,7 @@ from dymu.artifacts.record import Record
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
 from dymu.reports.checks import RETRAINED, Check
-from dymu.reports.evidence import Evidence, Run, common_seeds, gather, plain, runs
+from dymu.reports.evidence import Evidence, Run, common_seeds, gather, plain, runs, study_itself
 
 OURS = Check(name="G0", text="", source="", question="ablations.branching_regularizer")
 AGAINST_PHN = replace(OURS, arms=("baseline", "phn-bn"), question="ablations.baselines")
@@ -194,3 +194,28 @@ def test_a_check_on_pairs_of_another_study_names_that_study(study: Any) -> None:
     assert run.command(3) == (
         "dymu run ablations.trade_off --study studies.scenes:ours --arm baseline --arm phn-bn --seeds 3"
     )
+
+
+def test_one_manifest_speaks_for_its_study(study: Any) -> None:
+    study.publish()
+    assert study_itself(study.store, "digits-ours") is None
+
+
+def test_a_study_of_several_questions_stands_beside_its_counterparts(study: Any, other_arm: Any) -> None:
+    study.publish()
+    publish(study, question="adaptation", arms={"baseline": other_arm("Ours")})
+    found = study_itself(study.store, "studies.digits:ours")
+    assert found is not None
+    assert (found.name, found.target) == ("digits-ours", "studies.digits:ours")
+    assert found.source == "in digits-ours.adaptation, digits-ours.branching_regularizer"
+    assert [arm.name for arm in found.arms] == ["baseline"]
+    publish(study, name="digits-phn-bn", arms={"baseline": other_arm("", resources=(None,))})
+    found = study_itself(study.store, "digits-ours")
+    assert found is not None
+    assert [(arm.name, arm.label) for arm in found.arms][1:] == [("phn-bn", "digits-phn-bn")]
+
+
+def test_a_study_that_was_run_speaks_for_itself(study: Any, other_arm: Any) -> None:
+    study.publish()
+    publish(study, arms={"baseline": other_arm("Ours")})
+    assert study_itself(study.store, "digits-ours") is None

@@ -6,10 +6,28 @@ from types import MappingProxyType
 from typing import Any
 
 from dymu.artifacts.store import Store
+from dymu.reports.claims import metric_in_words
 from dymu.reports.collect import EVALUATE, Results
 from dymu.tracking.spool import METRICS
 from dymu.tracking.tail import Tail
 
+_TRAINED = {
+    "anchor": "the anchor's single-task nets",
+    "shared": "a net that all tasks share",
+    "edge": "the edge hypernet, which predicts trees",
+    "weight": "the weight hypernet, which adapts predicted nets",
+    "phn": "the hypernet of all weights",
+    "phn_bn": "the shared net and its normalisation",
+    "retrain": "fixed trees from the start",
+}
+# Metrics that say most about training come first, the rest by name.
+_FIRST = ("objective", "task_loss", "active_loss", "inactive_loss")
+_NAMES = {
+    "objective": "training objective (all loss terms)",
+    "task_loss": "task loss, weighted by the preference",
+    "active_loss": "L_active",
+    "inactive_loss": "L_inactive",
+}
 _MOST_POINTS = 120
 _DIGITS = 4
 
@@ -99,15 +117,17 @@ def _training_chart(stage: str, users: dict[str, tuple[int, list[str]]], store: 
         if group not in groups:
             groups.append(group)
         for metric in sorted({name for _, logged in lines for name in logged}):
-            metrics[metric] = metric.replace("_", " ")
+            metrics[metric] = _NAMES.get(metric) or metric_in_words(metric)
             pairs = _thinned([(step, logged[metric]) for step, logged in lines if metric in logged])
             label = f"seed {seed}, {address}"
-            series.append(_series(groups.index(group), label, pairs, {"metric": metric}, line=True))
-    ordered = dict(sorted(metrics.items(), key=lambda item: (item[0] != "objective", item[0])))
+            line = _series(groups.index(group), label, pairs, {"metric": metric}, line=True)
+            series.append({**line, "seed": seed})
+    rank = {name: number for number, name in enumerate(_FIRST)}
+    ordered = dict(sorted(metrics.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))
     return {
         "id": f"training-{stage}",
-        "title": f"Training: {stage}",
-        "note": "One line per seed.",
+        "title": f"Training {_TRAINED[stage]}" if stage in _TRAINED else f"Training: {stage}",
+        "note": "One line for each seed; where there are several, the thick line is their mean.",
         "x": "step",
         "y": "value",
         "named": "metric",

@@ -2,19 +2,21 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 from dymu import __version__
 from dymu.artifacts.preference_grid import PreferenceGrid
 from dymu.artifacts.store import Store
-from dymu.reports.claims import Verdict, check_claims, claims_table
+from dymu.reports.claims import Verdict, check_claims
 from dymu.reports.collect import Cell, Results
 from dymu.reports.figures import figures_of
 from dymu.reports.grid import compare_with_grid, has_grid
 from dymu.reports.grid_table import grid_table
 from dymu.reports.html.charts import charts_of
+from dymu.reports.html.claims import OUTCOMES, PaperClaims, claims_section, paper_claims
+from dymu.reports.html.drawn import figures_section
 from dymu.reports.html.explorer import explorer_data
 from dymu.reports.html.lists import (
     cost_table,
@@ -26,36 +28,30 @@ from dymu.reports.html.lists import (
 from dymu.reports.html.markup import Markup, embedded_json, join, tag
 from dymu.reports.html.methods import methods_text
 from dymu.reports.html.spent import Spent, duration, provenance_of, spent_by_stage, uses_of
-from dymu.reports.html.vector import inline, is_wide
 from dymu.reports.html_table import as_html
 from dymu.reports.metric_table import table_of
 from dymu.reports.table import Table
 
-_CAPTIONS = {
-    "resource_map": "Where on the simplex of preferences how much network runs",
-    "cost_distribution": "How active parameters are distributed over preferences",
-    "preference_loss": "Loss of each task against its share of the preference",
-    "trade_off": "Losses of pairs of tasks against each other",
-    "affinity": "How much the tasks' features agree, layer by layer",
-    "seeds": "How much the seeds differ",
-    "trees_uniform": "Predicted trees at the uniform preference",
-    "trees_corners": "Predicted trees where one task matters most",
-    "hypervolume": "The hypervolume that the losses dominate",
-    "resource_entropy": "How much network runs, by how even the preference is",
-    "sweep": "What changes with the setting that is swept",
-    "static_grid": "A controller beside static networks of the same training time",
-}
 _INTERACTIVE = ("curves",)  # the report draws training curves itself
-_DECISIONS = ("reproduced", "not reproduced", "undecided")
+_UNSCRIPTED = tag("p", "This part needs scripts.", class_="note")
+_OTHERWISE = [outcome for outcome in OUTCOMES if outcome != "reproduced"]
 
 
-def report_page(results: Results, store: Store, grids: Mapping[Cell, PreferenceGrid | None]) -> str:
+def report_page(
+    results: Results,
+    store: Store,
+    grids: Mapping[Cell, PreferenceGrid | None],
+    *,
+    exists: Callable[[str], bool] = lambda _: True,
+) -> str:
     """The whole report.
 
     Args:
         results: Records of a study or question.
         store: Where provenance and training logs are read.
         grids: What the controllers of its arms and seeds predict, for those whose weights are there.
+        exists: Whether a study or question can be run; claims of the paper that nothing can decide do not
+            apply.
 
     Returns:
         HTML; the same for the same records.
@@ -67,6 +63,7 @@ def report_page(results: Results, store: Store, grids: Mapping[Cell, PreferenceG
     provenance = provenance_of(store, [address for *_, address in uses])
     spent = spent_by_stage(uses, provenance)
     verdicts = check_claims(results)
+    paper = paper_claims(results, store, exists=exists)
     explorer = explorer_data(results, grids)
     charts = charts_of(results, store)
     drawn = figures_of(results, store, without=_INTERACTIVE)
@@ -74,8 +71,8 @@ def report_page(results: Results, store: Store, grids: Mapping[Cell, PreferenceG
         "results": ("Results", _results_section(results, store)),
         "explorer": ("Explorer", _explorer_section(explorer)),
         "charts": ("Charts", _charts_section(charts)),
-        "figures": ("Figures", _figures_section(drawn)),
-        "claims": ("Claims", _claims_section(verdicts)),
+        "figures": ("Figures", figures_section(drawn)),
+        "claims": ("Claims", claims_section(verdicts, paper)),
         "methods": ("Methods", _methods_section(results)),
         "cost": ("Cost", _cost_section(spent)),
         "environment": ("Environment", _table_section(seeds_table(results), environment_table(provenance))),
@@ -83,7 +80,7 @@ def report_page(results: Results, store: Store, grids: Mapping[Cell, PreferenceG
     }
     shown = {name: (title, body) for name, (title, body) in sections.items() if body}
     main = join(
-        _header(results, verdicts, spent["total"]),
+        _header(results, verdicts, paper, spent["total"]),
         *(_section(name, title, body) for name, (title, body) in shown.items()),
     )
     data = {"explorer": explorer, "charts": charts}
@@ -112,6 +109,15 @@ def _document(title: str, navigation: Markup, main: Markup, data: Mapping[str, A
         "body",
         tag("a", "Skip to results", class_="skip", href="#results"),
         navigation,
+        # The script takes this away; it shows late, so that it does not flash before that.
+        tag(
+            "div",
+            tag("strong", "Scripts are off or blocked here. "),
+            "Tables, figures and claims can be read; the explorer, the charts and sorting need scripts. Open "
+            "the file itself in a browser.",
+            id="unscripted",
+            class_="warning",
+        ),
         tag("main", main),
         tag("footer", f"Made from records by dymu {__version__}. This file needs no network."),
         tag("div", id="tip", role="tooltip", hidden=True),
@@ -138,7 +144,7 @@ def _section(name: str, title: str, body: Markup) -> Markup:
     )
 
 
-def _header(results: Results, verdicts: Sequence[Verdict], total: Spent) -> Markup:
+def _header(results: Results, verdicts: Sequence[Verdict], paper: PaperClaims, total: Spent) -> Markup:
     manifest = results.manifest
     line = " · ".join(text for text in (manifest.source, f"study {manifest.study}", manifest.target) if text)
     cells = len(results.records) + len(results.missing)
@@ -149,7 +155,14 @@ def _header(results: Results, verdicts: Sequence[Verdict], total: Spent) -> Mark
     ]
     if verdicts:
         held = sum(verdict.decision == "reproduced" for verdict in verdicts)
-        facts.append(("claims reproduced", f"{held} of {len(verdicts)}", _verdict_counts(verdicts)))
+        counts = [f"{sum(v.decision == other for v in verdicts)} {other}" for other in _OTHERWISE[:2]]
+        facts.append(("own claims", f"{held} of {len(verdicts)}", f"reproduced, {', '.join(counts)}"))
+    if paper.evidence is not None:
+        counts = [f"{paper.count(other)} {other}" for other in _OTHERWISE]
+        reproduced = f"{paper.count('reproduced')} of {paper.num_applicable}"
+        facts.append(("paper's claims", reproduced, f"reproduced, {', '.join(counts)}"))
+    else:
+        facts.append(("paper's claims", "–", "not checked; see Claims"))
     return tag(
         "header",
         tag("p", line, class_="kicker"),
@@ -166,11 +179,6 @@ def _header(results: Results, verdicts: Sequence[Verdict], total: Spent) -> Mark
         ),
         _missing(results),
     )
-
-
-def _verdict_counts(verdicts: Sequence[Verdict]) -> str:
-    counts = {name: sum(verdict.decision == name for verdict in verdicts) for name in _DECISIONS[1:]}
-    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def _missing(results: Results) -> Markup | None:
@@ -204,47 +212,17 @@ def _explorer_section(data: Mapping[str, Any] | None) -> Markup:
             "Move the preference r among the tasks and the resource preference c: the network that the "
             "trained controller predicts changes with them. All of it was computed when this file was made.",
         ),
-        tag("div", tag("noscript", "The explorer needs JavaScript."), id="explorer-view", class_="explorer"),
+        tag("div", _UNSCRIPTED, id="explorer-view", class_="explorer"),
     )
 
 
 def _charts_section(charts: Sequence[Mapping[str, Any]]) -> Markup:
-    return join(*(tag("div", id=f"chart-{chart['id']}", class_="chart") for chart in charts))
-
-
-def _figures_section(drawn: Mapping[str, str]) -> Markup:
-    return (
-        tag(
-            "div",
-            *(
-                tag(
-                    "figure",
-                    tag(
-                        "div",
-                        inline(svg, label=_caption(name)),
-                        class_="paper",
-                        tabindex=0,
-                        role="group",
-                        aria_label=_caption(name),
-                    ),
-                    tag("figcaption", _caption(name)),
-                    class_="drawn wide" if is_wide(svg) else "drawn",
-                )
-                for name, svg in sorted(drawn.items(), key=lambda item: is_wide(item[1]))
-            ),
-            class_="figures",
+    return join(
+        *(
+            tag("div", tag("h3", chart["title"]), _UNSCRIPTED, id=f"chart-{chart['id']}", class_="chart")
+            for chart in charts
         )
-        if drawn
-        else Markup()
     )
-
-
-def _caption(name: str) -> str:
-    return _CAPTIONS.get(name, name.replace("_", " ").replace("-", ", ").capitalize())
-
-
-def _claims_section(verdicts: Sequence[Verdict]) -> Markup:
-    return _table_section(claims_table(verdicts)) if verdicts else Markup()
 
 
 def _methods_section(results: Results) -> Markup:

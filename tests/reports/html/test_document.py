@@ -14,6 +14,7 @@ import pytest
 from dymu.reports.collect import Results, results_of
 from dymu.reports.figures import figures_of
 from dymu.reports.html.document import report_page
+from dymu.reports.paper_claims import CHECKS
 from dymu.spec.ablation import Claim
 
 HOSTILE = "</script><img src=x onerror=\"alert('1')\">&lt;b&gt;`${1}`"
@@ -135,6 +136,25 @@ def test_the_page_tells_results_claims_costs_and_addresses(study: Any, page_of: 
     assert ids == ["results", "explorer", "charts", "claims", "methods", "cost", "environment", "provenance"]
 
 
+def test_the_head_counts_the_papers_claims(page_of: Callable[[], str]) -> None:
+    found = re.search(r"<dt>paper&#x27;s claims</dt><dd>(\d+) of (\d+)</dd>", page_of())
+    assert found is not None
+    assert 0 < int(found[1]) <= int(found[2]) <= len(CHECKS)
+
+
+def test_claims_that_cannot_be_checked_leave_a_report(study: Any, results: Results) -> None:
+    elsewhere = replace(results, manifest=replace(results.manifest, study="elsewhere"))
+    page = report_page(elsewhere, study.store, {})
+    assert "Claims of the paper are not checked" in page
+    assert "not checked; see Claims" in page
+
+
+def test_without_scripts_the_page_says_what_is_missing(page_of: Callable[[], str]) -> None:
+    page = page_of()
+    assert "Scripts are off or blocked here." in page
+    assert page.count("This part needs scripts.") == 1 + len(data_of(page)["charts"])
+
+
 def test_missing_records_are_listed(study: Any, page_of: Callable[[], str]) -> None:
     study.without = (("no-affinity", 1),)
     assert "no task affinity, seed 1 evaluate/digits-ours-no-affinity-1" in page_of()
@@ -151,7 +171,7 @@ def test_figures_are_drawn_into_the_page(
     )
     outline = Outline(report_page(results, study.store, {}))
     assert [svg["aria-label"] for svg in outline.all("svg")] == [
-        "How much the tasks' features agree, layer by layer"
+        "Affinity of the tasks on the anchor net's features"
     ]
 
 

@@ -6,6 +6,7 @@
   const VIRIDIS = [[68, 1, 84], [65, 68, 135], [42, 120, 142], [34, 168, 132], [122, 209, 81], [253, 231, 37]];
   const KINDS = 7;
   const colour = (index) => `var(--k${index % KINDS})`;
+  const again = (index) => index >= KINDS; // a colour that is used already
 
   // All text goes through textContent or setAttribute, so nothing in the data becomes markup.
   function make(name, attributes = {}, ...children) {
@@ -88,13 +89,31 @@
       head.append(button);
       head.setAttribute("aria-sort", "none");
     });
-    for (const cell of body.querySelectorAll("td.plain")) {
-      const text = cell.textContent.trim();
-      if (["reproduced", "not reproduced", "undecided"].includes(text)) {
-        cell.classList.add("verdict");
-        cell.dataset.is = text;
-      }
+  }
+  // Narrow screens show a row of claims as a card, which takes from tables what they are to screen readers.
+  function keepRoles(table) {
+    const roles = [["thead, tbody", "rowgroup"], ["tr", "row"], ["thead th", "columnheader"], ["tbody th", "rowheader"],
+      ["td", "cell"]];
+    table.setAttribute("role", "table");
+    for (const [what, role] of roles) {
+      for (const element of table.querySelectorAll(what)) element.setAttribute("role", role);
     }
+  }
+  function filterable(figure) {
+    const rows = [...figure.querySelectorAll("tbody tr")];
+    const kinds = new Map();
+    for (const row of rows) kinds.set(row.dataset.verdict, [...(kinds.get(row.dataset.verdict) ?? []), row]);
+    const order = (row) => Number(row.querySelector(".verdict").dataset.value);
+    const chips = [...kinds].sort(([, [a]], [, [b]]) => order(a) - order(b)).map(([verdict, of]) => {
+      const mark = of[0].querySelector(".pill").cloneNode(true);
+      mark.append(` ${of.length}`);
+      return make("button", { type: "button", class: "filter", "aria-pressed": "true", onclick: (event) => {
+        const shown = event.currentTarget.getAttribute("aria-pressed") === "false";
+        event.currentTarget.setAttribute("aria-pressed", String(shown));
+        for (const row of of) row.hidden = !shown;
+      } }, mark);
+    });
+    figure.prepend(make("div", { class: "bar", role: "group", "aria-label": "Verdicts to show" }, ...chips));
   }
 
   // ---- charts ---------------------------------------------------------------------------------------------
@@ -108,6 +127,13 @@
     }
     return found;
   }
+  function logTicks(low, high) {
+    const [from, to] = [Math.floor(low), Math.ceil(high)];
+    const steps = to - from > 4 ? [1] : to - from > 2 ? [1, 3] : [1, 2, 5];
+    const found = [];
+    for (let power = from; power <= to; power += 1) found.push(...steps.map((n) => n * 10 ** power));
+    return found.filter((n) => Math.log10(n) >= low && Math.log10(n) <= high);
+  }
   const select = (label, options, onchange) => make("label", { class: "field" }, label, make("select",
     { onchange: (event) => onchange(event.target.value) },
     ...options.map((option) => make("option", { value: option.value }, option.label))));
@@ -115,8 +141,9 @@
   function drawChart(place, spec) {
     const chosen = Object.fromEntries(spec.filters.map((filter) => [filter.key, filter.options[0].value]));
     const off = new Set();
-    let marks = [];
-    let current = -1;
+    let tracks = [];
+    let current = null;
+    let wanted = null; // logarithmic or not; nobody has said yet
     const live = make("p", { class: "sr", "aria-live": "polite" });
     const plot = make("div");
     const chips = spec.groups.map((label, group) => make("button", {
@@ -130,21 +157,41 @@
     }, make("i"), label));
     function paint(chip, group) {
       const dot = chip.querySelector("i");
-      dot.style.background = off.has(group) ? "transparent" : colour(group);
+      const hollow = off.has(group) || again(group);
+      dot.style.background = hollow ? "transparent" : colour(group);
+      dot.style.border = off.has(group) || !again(group) ? "" : `3px solid ${colour(group)}`;
     }
     const filters = spec.filters.filter((filter) => filter.options.length > 1).map((filter) =>
       select(filter.label, filter.options, (value) => { chosen[filter.key] = value; draw(); }));
-    place.append(
+    const scale = make("button", { type: "button", class: "chip scale", "aria-pressed": "false",
+      onclick: () => { wanted = scale.getAttribute("aria-pressed") === "false"; draw(); } }, "logarithmic");
+    place.replaceChildren(
       make("h3", {}, spec.title),
       make("p", { class: "note" }, spec.note),
-      filters.length ? make("div", { class: "bar" }, ...filters) : "",
+      make("div", { class: "bar" }, ...filters, scale),
       make("div", { class: "bar", role: "group", "aria-label": "Shown" },
         ...chips.filter((_, group) => spec.series.some((one) => one.g === group))),
       plot, live);
+    plot.className = "plot";
 
     function yName() {
       const filter = spec.filters.find((one) => one.key === spec.named);
       return filter ? filter.options.find((option) => option.value === chosen[filter.key]).label : spec.y;
+    }
+    // The mean of each arm's seeds where all of them have a value, if there are several and one line for each.
+    function meansOf(lines) {
+      return [...new Set(lines.map((one) => one.g))].flatMap((g) => {
+        const of = lines.filter((one) => one.g === g && one.p.length);
+        const seeds = [...new Set(of.map((one) => one.seed))].sort((a, b) => a - b);
+        if (of.length < 2 || seeds.length < of.length) return [];
+        const values = new Map();
+        for (const one of of) {
+          for (let i = 0; i < one.p.length; i += 2) values.set(one.p[i], [...(values.get(one.p[i]) ?? []), one.p[i + 1]]);
+        }
+        const p = [...values].filter(([, ys]) => ys.length === of.length).sort(([a], [b]) => a - b)
+          .flatMap(([x, ys]) => [x, sum(ys) / ys.length]);
+        return p.length ? [{ g, label: `mean of seeds ${seeds.join(", ")}`, line: 1, p }] : [];
+      });
     }
     function visible() {
       return spec.series.filter((one) => !off.has(one.g)
@@ -159,21 +206,28 @@
       const xs = shown.flatMap((one) => one.p.filter((_, i) => i % 2 === 0));
       const ys = shown.flatMap((one) => one.p.filter((_, i) => i % 2 === 1));
       const range = (numbers) => {
-        const low = numbers.length ? Math.min(...numbers) : 0;
-        const high = numbers.length ? Math.max(...numbers) : 1;
+        const low = numbers.reduce((a, b) => Math.min(a, b), numbers.length ? Infinity : 0);
+        const high = numbers.reduce((a, b) => Math.max(a, b), numbers.length ? -Infinity : 1);
         const pad = (high - low || Math.abs(high) || 1) * 0.04;
         return [low - pad, high + pad];
       };
       const [x0, x1] = range(xs);
-      const [y0, y1] = range(ys);
-      const rows = ticks(y0, y1, 5);
+      const smallest = ys.reduce((a, b) => Math.min(a, b), Infinity);
+      const decades = ys.length && smallest > 0 ? Math.log10(ys.reduce((a, b) => Math.max(a, b)) / smallest) : 0;
+      const log = decades > 0 && (wanted ?? (decades > 2 && shown.some((one) => one.line)));
+      scale.hidden = decades < 1;
+      scale.setAttribute("aria-pressed", String(log));
+      const height01 = log ? Math.log10 : (y) => y;
+      const [y0, y1] = range(ys.map(height01));
+      const rows = log ? logTicks(y0, y1) : ticks(y0, y1, 5);
       const left = 34 + 7 * Math.max(...rows.map((y) => short(y).length));
       const box = { left, right: width - 12, top: 10, bottom: height - 44 };
       const px = (x) => box.left + (x - x0) / (x1 - x0) * (box.right - box.left);
-      const py = (y) => box.bottom - (y - y0) / (y1 - y0) * (box.bottom - box.top);
+      const py = (y) => box.bottom - (height01(y) - y0) / (y1 - y0) * (box.bottom - box.top);
       const svg = make("svg", {
         viewBox: `0 0 ${width} ${height}`, tabindex: "0", role: "group", "aria-roledescription": "chart",
-        "aria-label": `${spec.title}: ${yName()} against ${spec.x}. Arrow keys read the points.`,
+        "aria-label": `${spec.title}: ${yName()} against ${spec.x}${log ? ", logarithmic" : ""}. Left and right `
+          + "read the points, up and down go to the next line or arm.",
         onpointermove: hover, onpointerleave: leave, onkeydown: step, onblur: leave,
       });
       for (const y of rows) {
@@ -188,27 +242,34 @@
         make("text", { x: (box.left + box.right) / 2, y: height - 6, "text-anchor": "middle" }, spec.x),
         make("text", { transform: `translate(13 ${(box.top + box.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" },
           yName()));
-      marks = [];
+      const pointsOf = (one) => one.p.filter((_, i) => i % 2 === 0).map((x, i) => (
+        { x: px(x), y: py(one.p[2 * i + 1]), at: [x, one.p[2 * i + 1]], one }));
+      const line = (points, group, width, opacity) => make("polyline", {
+        points: points.map((p) => `${p.x.toFixed(1)},${p.y.toFixed(1)}`).join(" "), fill: "none",
+        style: { stroke: colour(group) }, "stroke-width": width, "stroke-opacity": opacity,
+        "stroke-dasharray": again(group) ? "6 3" : null, "stroke-linejoin": "round" });
+      const means = meansOf(shown.filter((one) => one.line));
+      const ofArm = new Map();
+      tracks = means.map(pointsOf);
       for (const one of shown) {
-        const points = [];
-        for (let i = 0; i < one.p.length; i += 2) {
-          points.push({ x: px(one.p[i]), y: py(one.p[i + 1]), at: [one.p[i], one.p[i + 1]], one });
-        }
-        marks.push(...points);
+        const points = pointsOf(one);
         if (one.line) {
-          svg.append(make("polyline", {
-            points: points.map((p) => `${p.x.toFixed(1)},${p.y.toFixed(1)}`).join(" "), fill: "none",
-            style: { stroke: colour(one.g) }, "stroke-width": 1.4, "stroke-opacity": 0.85,
-          }));
+          const alone = !means.some((mean) => mean.g === one.g);
+          svg.append(line(points, one.g, alone ? 1.8 : 1, alone ? 1 : 0.35));
+          tracks.push(points);
         } else {
           for (const p of points) {
-            svg.append(make("circle", { cx: p.x.toFixed(1), cy: p.y.toFixed(1), r: 4, style: { fill: colour(one.g) },
-              "fill-opacity": 0.8 }));
+            svg.append(make("circle", { cx: p.x.toFixed(1), cy: p.y.toFixed(1), r: again(one.g) ? 3.4 : 4,
+              style: again(one.g) ? { stroke: colour(one.g) } : { fill: colour(one.g) },
+              fill: again(one.g) ? "none" : null, "stroke-width": again(one.g) ? 1.8 : null, "fill-opacity": 0.8 }));
           }
+          ofArm.set(one.g, [...(ofArm.get(one.g) ?? []), ...points]);
         }
       }
-      marks.sort((a, b) => a.x - b.x);
-      current = -1;
+      for (const mean of means) svg.append(line(pointsOf(mean), mean.g, 2.6, 1));
+      tracks.push(...[...ofArm.values()].map((points) => points.sort((a, b) => a.x - b.x || b.y - a.y)));
+      tracks = tracks.filter((track) => track.length);
+      current = null;
       svg.append(make("circle", { class: "ring", r: 7, fill: "none", "stroke-width": 2, visibility: "hidden",
         style: { stroke: "var(--ink)" } }));
       plot.replaceChildren(svg);
@@ -216,41 +277,51 @@
     }
     const words = (mark) => `${spec.groups[mark.one.g]}\n${mark.one.label}\n${spec.x}: ${short(mark.at[0])}\n`
       + `${yName()}: ${short(mark.at[1])}`;
-    function point(number) {
-      current = number;
+    function point(mark) {
+      current = mark;
       const ring = plot.querySelector(".ring");
-      if (number < 0) { ring.setAttribute("visibility", "hidden"); hideTip(); return; }
-      const mark = marks[number];
+      if (!mark) { ring.setAttribute("visibility", "hidden"); hideTip(); return; }
       ring.setAttribute("cx", mark.x);
       ring.setAttribute("cy", mark.y);
       ring.setAttribute("visibility", "visible");
       const svg = plot.querySelector("svg");
       const rect = svg.getBoundingClientRect();
-      const scale = rect.width / svg.viewBox.baseVal.width;
-      showTip(words(mark), rect.left + mark.x * scale, rect.top + mark.y * scale);
+      const size = rect.width / svg.viewBox.baseVal.width;
+      showTip(words(mark), rect.left + mark.x * size, rect.top + mark.y * size);
     }
     function hover(event) {
       const svg = plot.querySelector("svg");
       const rect = svg.getBoundingClientRect();
-      const scale = svg.viewBox.baseVal.width / rect.width;
-      const [x, y] = [(event.clientX - rect.left) * scale, (event.clientY - rect.top) * scale];
-      let best = -1;
+      const size = svg.viewBox.baseVal.width / rect.width;
+      const [x, y] = [(event.clientX - rect.left) * size, (event.clientY - rect.top) * size];
+      let best = null;
       let least = 28 ** 2;
-      marks.forEach((mark, i) => {
-        const far = (mark.x - x) ** 2 + (mark.y - y) ** 2;
-        if (far < least) { least = far; best = i; }
-      });
+      for (const track of tracks) {
+        for (const mark of track) {
+          const far = (mark.x - x) ** 2 + (mark.y - y) ** 2;
+          if (far < least) { least = far; best = mark; }
+        }
+      }
       point(best);
     }
-    function leave() { if (current >= 0) point(-1); }
+    function leave() { if (current) point(null); }
     function step(event) {
-      const moves = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
-      if (event.key === "Escape") { point(-1); return; }
-      if (!(event.key in moves) || !marks.length) return;
+      const along = { ArrowRight: 1, ArrowLeft: -1 };
+      const across = { ArrowUp: -1, ArrowDown: 1 };
+      if (event.key === "Escape") { point(null); return; }
+      if (!(event.key in along || event.key in across || event.key === "Home" || event.key === "End") || !tracks.length) return;
       event.preventDefault();
-      const start = current < 0 && moves[event.key] < 0 ? 0 : current;
-      point((start + moves[event.key] + marks.length) % marks.length);
-      live.textContent = words(marks[current]).replaceAll("\n", ", ");
+      const at = Math.max(0, tracks.findIndex((track) => track.includes(current)));
+      const track = tracks[at];
+      let next;
+      if (!current) next = event.key === "ArrowLeft" || event.key === "End" ? track.at(-1) : track[0];
+      else if (event.key in across) {
+        const other = tracks[(at + across[event.key] + tracks.length) % tracks.length];
+        next = other.reduce((best, mark) => (Math.abs(mark.x - current.x) < Math.abs(best.x - current.x) ? mark : best));
+      } else if (event.key in along) next = track[(track.indexOf(current) + along[event.key] + track.length) % track.length];
+      else next = event.key === "Home" ? track[0] : track.at(-1);
+      point(next);
+      live.textContent = words(next).replaceAll("\n", ", ");
     }
     draw();
     let known = plot.clientWidth;
@@ -383,7 +454,7 @@
       make("dl", { class: "numbers" },
         make("div", {}, make("dt", {}, "active parameters"), parameters,
           make("dd", { class: "note" }, make("div", { class: "meter" }, meter), share)),
-        make("div", {}, make("dt", {}, "multiply-accumulates an image"), macs),
+        make("div", {}, make("dt", {}, "MACs for an image"), macs),
         make("div", {}, make("dt", {}, "nodes that run"), shape, make("dd", { class: "note" }, shapeNote))),
       tree, losses, source, make("div", { class: "bar" }, mixed), live);
     place.replaceChildren(make("div", { class: "bar head" }, armSelect, seedPlace), controls, outcome);
@@ -614,7 +685,12 @@
   }
 
   // ---- page -----------------------------------------------------------------------------------------------
+  document.getElementById("unscripted").remove();
   for (const table of document.querySelectorAll(".dymu-table table")) sortable(table);
+  for (const figure of document.querySelectorAll(".claims")) {
+    keepRoles(figure.querySelector("table"));
+    filterable(figure);
+  }
   if (data.explorer) explore(document.getElementById("explorer-view"), data.explorer);
   for (const chart of data.charts) drawChart(document.getElementById(`chart-${chart.id}`), chart);
   const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));

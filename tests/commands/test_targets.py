@@ -1,0 +1,24 @@
+"""Studies and questions that verbs only ask about."""
+
+from pathlib import Path
+
+import pytest
+
+from dymu.commands.targets import can_run
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        ("studies.digits:ours", True),
+        ("studies.digits:nothing", False),
+        ("studies.nothing:ours", False),
+        ("ablations.branching_regularizer", True),
+        ("ablations.nothing", False),
+    ],
+)
+def test_what_can_be_loaded_can_be_run(
+    root: Path, monkeypatch: pytest.MonkeyPatch, text: str, there: bool
+) -> None:
+    monkeypatch.chdir(root)
+    assert can_run(text) is there

@@ -58,8 +58,8 @@ def digest_of_form(form: Any) -> str:
 def rebuild(form: Any) -> Any:
     """The frozen value that a canonical form came from.
 
-    Only config classes are looked up, below ``dymu.`` and in modules that this program has loaded itself, such as
-    ``studies.mine``; nothing is executed that the form could name.
+    Only config classes are looked up, below ``dymu.`` and in modules that this program has loaded itself,
+    such as ``studies.mine``; nothing is executed that the form could name.
 
     Raises:
         SpecError: If the form names a class that is no such config, or no longer fits it.
@@ -75,8 +75,8 @@ def rebuild(form: Any) -> Any:
         cls = _loaded_class(module_name, class_name)
         if cls is None:
             raise SpecError(
-                f"{form[TYPE_KEY]!r} is not a class of dymu, nor a config class of a module that is loaded; the "
-                f"record cannot be rebuilt. If it is yours, `import {module_name or '...'}` first."
+                f"{form[TYPE_KEY]!r} is not a class of dymu, nor a config class of a module that is loaded; "
+                f"the record cannot be rebuilt. If it is yours, `import {module_name or '...'}` first."
             )
     else:
         cls = _config_class(module_name, class_name)

@@ -46,7 +46,7 @@ def is_config(value: object) -> bool:
 
 def is_config_class(value: object) -> bool:
     """Whether ``value`` is a class that ``@config`` made."""
-    made_here = isinstance(value, type) and value.__init__.__module__ == __name__
+    made_here = isinstance(value, type) and getattr(value.__init__, "__module__", None) == __name__
     return made_here and dataclasses.is_dataclass(value)
 
 

@@ -14,20 +14,24 @@ from dymu.artifacts.fingerprint import TYPE_KEY, digest
 MAX_KEY = 250
 MAX_PARAM = 6000
 MAX_TAG = 5000
+# What the table of runs shows, so short that it fits into a column.
+SHORT = {"hypervolume": "HV", "uniformity": "unif", "active_parameters": "params"}
 
 _ILLEGAL = re.compile(r"[^\w\-.: /]", re.ASCII)
 _PREFERENCE = re.compile(r"/c=(?=[\d.e+-]+(/|$))")
+_LONG = re.compile(rf"^(best/)?({'|'.join(SHORT)})(?=/c=|/sd$|$)")
 
 
 def metric_keys(names: Iterable[str]) -> dict[str, str]:
-    """A legal key for each name: ``hypervolume/c=0`` becomes ``hypervolume/c0``.
+    """A legal key for each name: ``hypervolume/c=0`` becomes ``HV/c0``, ``loss/left/c=1`` ``loss/left/c1``.
 
     Characters that MLflow refuses become ``_``; names that would meet in one key keep apart by a digest.
     """
     keys: dict[str, str] = {}
     taken: set[str] = set()
     for name in sorted(names):
-        key = _ILLEGAL.sub("_", _PREFERENCE.sub("/c", name))
+        short = _LONG.sub(lambda found: (found[1] or "") + SHORT[found[2]], name)
+        key = _ILLEGAL.sub("_", _PREFERENCE.sub("/c", short))
         if key in taken or len(key) > MAX_KEY:
             key = f"{key[: MAX_KEY - 20]}-{digest(name)}"
         taken.add(key)

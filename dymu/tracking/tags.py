@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from dymu.artifacts.manifest import Manifest, ManifestArm
 from dymu.tracking.naming import MAX_TAG
@@ -29,27 +30,40 @@ def parent_tags(manifest: Manifest) -> dict[str, str]:
 
 
 def note_with_files(manifest: Manifest, files: Iterable[Path], *, run_id: str) -> dict[str, str]:
-    """The description of the parent run with its tables and figures, as far as it may be that long.
+    """The description of the parent run with its tables, and figures as far as it may be that long.
 
     Args:
         manifest: What the run stands for.
-        files: Files that the run keeps; tables are those in Markdown, figures those in PNG.
+        files: Files that the run keeps; tables are those in Markdown, figures those in SVG, which have the
+            size of print. Pictures of more pixels than the page is wide would push its other parts away.
         run_id: The run, from which the page takes the figures.
 
     Returns:
         The tag; empty if there is nothing to add.
     """
     ordered = list(files)
-    parts = [path.read_text(encoding="utf-8") for path in ordered if path.suffix == ".md"]
+    tables = [_roomy(path.read_text(encoding="utf-8")) for path in ordered if path.suffix == ".md"]
     # The address is relative, so that it holds wherever the page is served from.
-    parts += [
-        f"![{path.stem}](get-artifact?path={folder_of(path)}/{path.name}&run_uuid={run_id})"
+    figures = [
+        f"![{path.stem}](get-artifact?path={folder_of(path)}/{quote(path.name)}&run_uuid={run_id})"
         for path in ordered
-        if path.suffix == ".png"
+        if path.suffix == ".svg"
     ]
-    note = parent_tags(manifest)[NOTE_TAG]
-    fitting = [part for part in accumulate([note, *parts], "{}\n\n{}".format) if len(part) <= MAX_TAG]
-    return {NOTE_TAG: fitting[-1]} if len(fitting) > 1 else {}
+    # The page shows the first lines of a description. Those of a table, which has a title, say most.
+    about = parent_tags(manifest)[NOTE_TAG]
+    text = "\n\n".join(tables)
+    if not text or len(text) > MAX_TAG:
+        text = about
+    notes = accumulate(figures, "{} {}".format)
+    fitting = [text, *(note for row in notes if len(note := f"{text}\n\n{row}") <= MAX_TAG)]
+    return {NOTE_TAG: fitting[-1]} if fitting[-1] != about else {}
+
+
+def _roomy(table: str) -> str:
+    """A table in Markdown with room between its columns, which the page does not make."""
+    return "\n".join(
+        line if set(line) <= set("|:- ") else line.replace(" | ", "&ensp; | ") for line in table.splitlines()
+    )
 
 
 def folder_of(path: Path) -> str:

@@ -132,6 +132,7 @@ class Teller:
         if self._cursor.parent is None:
             name = short_name(self._manifest)
             self._cursor.parent = self._create(self._manifest.name, name, self._parent_tags())
+            self._save_view()
             for run in self._known.values():  # of a parent that was deleted
                 if run.tags.get(PARENT_TAG, self._cursor.parent.run_id) != self._cursor.parent.run_id:
                     self._log(run.run_id, Parcel(tags={PARENT_TAG: self._cursor.parent.run_id}))
@@ -162,6 +163,7 @@ class Teller:
             run.params += item.params
             run.complete += item.complete
             if item.record is not None:
+                self._save_view(metric_keys(item.record.values).values())
                 self._open(item.cell)
                 self._fence()
                 self._server.form(run.run_id, item.record.config, "config.json")
@@ -183,10 +185,11 @@ class Teller:
         if not self._cursor.runs and not files and self._cursor.parent is None:
             return
         self._tell_summaries()
+        self._save_view()
         self._upload(files)
         known = self._known[self._manifest.name]
         tags = {f"{FILE_TAG}{name}": digest for name, digest in self._cursor.artifacts.items()}
-        tags |= note_with_files(self._manifest, files, run_id=self.parent.run_id) | self._save_view()
+        tags |= note_with_files(self._manifest, files, run_id=self.parent.run_id)
         self._send(self.parent.run_id, (), params={}, tags=_changed(known.tags, tags))
         known.tags |= tags
         self._set_status(self.parent, _worst(states.values()))
@@ -311,24 +314,21 @@ class Teller:
         )
         self._set_status(run, FINISHED)
 
-    def _save_view(self) -> dict[str, str]:
-        """Save the view of the arms once: what a user makes of it stays.
-
-        Returns:
-            A tag of the parent run that says so; empty if no arm has a result.
-        """
-        if VIEW_TAG in self._known[self._manifest.name].tags:
-            return {}
-        summaries = [
-            summarise(self._store, self._arm(arm), key) for arm, key in self._cursor.summaries.items()
-        ]
-        columns = view_columns({name for summary in summaries for name in summary.values})
-        if not columns:
-            return {}
-        key, value = saved_view(self._manifest, columns, created_ms=self.parent.started_ms)
+    def _save_view(self, keys: Iterable[str] = ()) -> None:
+        """Save the view of the arms, and again when metrics bring columns that it lacks."""
+        parent = self.parent
+        tags = self._known[self._manifest.name].tags
+        told = {key for run in self._known.values() for key in run.last_steps}
+        shown = tags.get(VIEW_TAG, "").split()
+        columns = view_columns({*shown, *told, *keys})
+        if VIEW_TAG in tags and set(columns) <= set(shown):
+            return  # what a user makes of it stays
+        key, value = saved_view(self._manifest, columns, created_ms=parent.started_ms)
         self._fence()
         self._server.tag_experiment(self._cursor.experiment_id, key, value)
-        return {VIEW_TAG: "saved"}
+        saved = {VIEW_TAG: " ".join(("arm", *columns))}
+        self._send(parent.run_id, (), params={}, tags=saved)
+        tags |= saved
 
     def _arm(self, name: str) -> ManifestArm:
         return next(arm for arm in self._manifest.arms if arm.name == name)

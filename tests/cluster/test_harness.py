@@ -88,7 +88,7 @@ def test_a_cut_file_is_seen(store: Path) -> None:
 def test_histories_are_compared_step_by_step(store: Path) -> None:
     steps = {"anchor": "anchor/1", "edge": "edge/2", "evaluate": "evaluate/3"}
     expected = checks.expected_history(store, steps)
-    assert expected == {"edge/objective": [(4, 0.5)], "hypervolume/c0": [(0, 2.0)]}
+    assert expected == {"edge/objective": [(4, 0.5)], "HV/c0": [(0, 2.0)]}
     assert checks.compared(expected | {"seconds/wall": [(0, 3.0)]}, expected) == []
     assert checks.compared({**expected, "edge/objective": []}, expected) == ["edge/objective lacks steps [4]"]
     assert checks.compared({**expected, "more": [(0, 1.0)]}, expected) == [

@@ -9,13 +9,25 @@ LEGAL = re.compile(r"[A-Za-z0-9_\-.: /]+")
 
 
 def test_a_resource_preference_loses_its_equals_sign() -> None:
-    names = ["hypervolume/c=0", "loss/left/c=0.5", "hypervolume/c=1/sd", "task/left/accuracy"]
+    names = ["loss/left/c=0.5", "task/left/accuracy", "uniformity_floor/c=1/sd"]
     assert list(metric_keys(names).values()) == [
-        "hypervolume/c0",
-        "hypervolume/c1/sd",
         "loss/left/c0.5",
         "task/left/accuracy",
+        "uniformity_floor/c1/sd",
     ]
+
+
+def test_what_the_table_of_runs_shows_has_short_names() -> None:
+    names = [
+        "active_parameters/c=0",
+        "best/hypervolume/c=0",
+        "hypervolume",
+        "hypervolume/c=1/sd",
+        "uniformity/sd",
+    ]
+    assert list(metric_keys(names).values()) == ["params/c0", "best/HV/c0", "HV", "HV/c1/sd", "unif/sd"]
+    longer = ["edge/uniformity", "skewed_active_parameters", "uniformity/left"]
+    assert list(metric_keys(longer).values()) == longer
 
 
 @given(st.lists(st.text(min_size=1, max_size=400), unique=True))

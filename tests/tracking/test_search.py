@@ -65,7 +65,7 @@ def test_answered_trials_become_runs_below_the_search(
     assert first.tags["mlflow.parentRunId"] == parent.run_id
     assert first.tags["dymu.validation.0"] == "validate/0000000000000000"
     assert first.params == {"trial": "0", "learning_rate": "0.001"}
-    assert {key: value for key, value, _, _ in first.metrics} == {"hypervolume/c0": 0.0, "uniformity/c0": 0.5}
+    assert {key: value for key, value, _, _ in first.metrics} == {"HV/c0": 0.0, "unif/c0": 0.5}
     assert runs["trial 1"].tags["dymu.error"] == "TrainingError: not finite"
 
 
@@ -99,7 +99,7 @@ def test_at_the_end_the_search_is_closed_with_its_best_trial_and_its_files(
     }
     parent = next(run for run in server.active if run.name == "toy_search-one")
     assert parent.tags["dymu.best_trial"] == "2"
-    assert {key: value for key, value, _, _ in parent.metrics} == {"best/hypervolume/c0": 2.0}
+    assert {key: value for key, value, _, _ in parent.metrics} == {"best/HV/c0": 2.0}
     assert [name for name in parent.files if name.endswith("table.md")]
 
 

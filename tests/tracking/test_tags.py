@@ -72,17 +72,24 @@ def test_seconds_add_up_over_stages_and_those_of_a_gpu_count_for_each_worker() -
     assert "seconds/device/evaluate" not in values
 
 
-def test_tables_and_figures_that_fit_become_part_of_the_description(study: Any, tmp_path: Path) -> None:
-    files = [tmp_path / name for name in ("map.png", "t.md", "t.csv", "map.svg", "a.png")]
-    (tmp_path / "t.md").write_text("| a |")
+def test_tables_and_figures_that_fit_become_the_description(study: Any, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("map.svg", "t.md", "t.csv", "map.png", "a#1.svg")]
+    (tmp_path / "t.md").write_text("**T**\n\n| a | b |\n| :-- | --: |\n| 1 | 2 |\n")
     note = note_with_files(study.manifest, files, run_id="r1")["mlflow.note.content"]
-    image = "![map](get-artifact?path=figures/map.png&run_uuid=r1)"
-    assert note.startswith(f"Which parts matter?\n\nTable 6\n\n| a |\n\n{image}\n\n![a]")
-    (tmp_path / "t.md").write_text("x" * (5000 - len("Which parts matter?\n\nTable 6\n\n")))
-    assert image not in note_with_files(study.manifest, files, run_id="r1")["mlflow.note.content"]
-    (tmp_path / "t.md").write_text("x" * 5000)
-    assert note_with_files(study.manifest, files, run_id="r1") == {}
-    assert note_with_files(study.manifest, files[2:4], run_id="r1") == {}
+    image = "![map](get-artifact?path=figures/map.svg&run_uuid=r1)"
+    table = "**T**\n\n| a&ensp; | b |\n| :-- | --: |\n| 1&ensp; | 2 |"
+    assert note == f"{table}\n\n{image} ![a#1](get-artifact?path=figures/a%231.svg&run_uuid=r1)"
+    (tmp_path / "t.md").write_text("x" * 4990)
+    assert note_with_files(study.manifest, files, run_id="r1") == {"mlflow.note.content": "x" * 4990}
+
+
+def test_a_table_that_does_not_fit_leaves_the_question_in_the_description(study: Any, tmp_path: Path) -> None:
+    (tmp_path / "t.md").write_text("x" * 5001)
+    files = [tmp_path / "t.md", tmp_path / "map.svg"]
+    note = note_with_files(study.manifest, files, run_id="r1")["mlflow.note.content"]
+    assert note.startswith("Which parts matter?\n\nTable 6\n\n![map]")
+    assert note_with_files(study.manifest, files[:1], run_id="r1") == {}
+    assert note_with_files(study.manifest, [tmp_path / "t.csv"], run_id="r1") == {}
 
 
 def test_each_kind_of_file_has_its_folder() -> None:

@@ -124,7 +124,8 @@ def test_telling_twice_tells_nothing_twice(study: Any, server: Memory, cursor: C
 def test_a_whole_arm_takes_four_requests(study: Any, server: Memory, cursor: Cursor) -> None:
     study.publish_all()
     tell(study, server, cursor)
-    assert server.requests == 1 + 4 * 4  # the parent; and per run: create, log, config, finish
+    view = 2 + 2  # before the first result, and with its columns
+    assert server.requests == 1 + view + 4 * 4  # the parent; and per run: create, log, config, finish
 
 
 def test_a_cursor_that_claims_more_than_the_server_has_is_corrected(
@@ -272,7 +273,7 @@ def test_the_parent_shows_its_tables_also_while_it_is_told_more(
     table = tmp_path / "table.md"
     table.write_text("| arm | value |")
     tell(study, server, cursor).close({}, {table: "digest"})
-    shown = "Which parts matter?\n\nTable 6\n\n| arm | value |"
+    shown = "| arm&ensp; | value |"
     assert server.run("parts").tags["mlflow.note.content"] == shown
     study.seeds = (0, 1, 2)
     study.publish_all()
@@ -280,21 +281,34 @@ def test_the_parent_shows_its_tables_also_while_it_is_told_more(
     assert server.run("parts").tags["mlflow.note.content"] == shown
 
 
-def test_the_arms_get_a_view_once(study: Any, server: Memory, cursor: Cursor) -> None:
+def test_the_arms_get_a_view_before_anything_runs(study: Any, server: Memory, cursor: Cursor) -> None:
+    teller(study, server, cursor).schedule()
+    ((_, value),) = server.experiment_tags
+    assert "arms of parts" in value
+
+
+def test_the_view_gets_columns_with_the_first_result_and_then_stays(
+    study: Any, server: Memory, cursor: Cursor
+) -> None:
+    teller(study, server, cursor).schedule()
     study.publish_all()
-    tell(study, server, cursor).close({}, {})
-    ((key, value),) = server.experiment_tags
-    assert "metrics.`hypervolume/c0`" in value
+    tell(study, server, cursor)
+    assert len(server.experiment_tags) == 2
+    assert "metrics.`HV/c0`" in server.experiment_tags[-1][1]
     study.seeds = (0, 1, 2)
     study.publish_all()
     tell(study, server, cursor).close({}, {})
-    assert server.experiment_tags == [(key, value)], "a user may have changed it"
+    assert len(server.experiment_tags) == 2, "a user may have changed it"
 
 
-def test_without_a_result_there_is_no_view(study: Any, server: Memory, cursor: Cursor) -> None:
-    teller(study, server, cursor).schedule()
-    teller(study, server, cursor).close({}, {})
-    assert server.experiment_tags == []
+def test_the_view_of_a_parent_that_was_deleted_keeps_its_columns(
+    study: Any, server: Memory, cursor: Cursor
+) -> None:
+    study.publish_all()
+    tell(study, server, cursor).close({}, {})
+    server.delete(server.run("parts").run_id)
+    teller(study, server, Cursor(uri="memory", experiment_id="1")).close({}, {})
+    assert "metrics.`HV/c0`" in server.experiment_tags[-1][1]
 
 
 def test_a_report_is_kept_with_the_parent_and_no_run_changes(

@@ -86,8 +86,8 @@ def test_params_curves_and_final_values_are_told(tracked: Any, writer: StudyWrit
         tracked,
         "SELECT key, value FROM latest_metrics JOIN runs USING (run_uuid) WHERE name = 'no-affinity mean'",
     )
-    assert dict(values)["hypervolume/c0"] == pytest.approx(13.61)
-    assert dict(values)["hypervolume/c1/sd"] == pytest.approx(0.5**0.5)
+    assert dict(values)["HV/c0"] == pytest.approx(13.61)
+    assert dict(values)["HV/c1/sd"] == pytest.approx(0.5**0.5)
 
 
 def test_the_whole_config_and_the_revision_are_kept_with_the_run(tracked: Any, writer: StudyWriter) -> None:

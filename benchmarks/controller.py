@@ -27,8 +27,11 @@ import dymu
 from dymu.networks.anchor_net import single_task_nets
 from dymu.networks.controller import Controller
 from dymu.networks.edge_hypernet import make_edge_hypernet
-from dymu.networks.predicted_network import PredictedNetwork, SharedNodes
+from dymu.networks.forward import Adaptation
+from dymu.networks.node_heads import NodeHeads
+from dymu.networks.predicted_network import PredictedNetwork
 from dymu.networks.preference_embedding import HypernetConfig
+from dymu.networks.shared_nodes import SharedNodes
 from dymu.networks.tree import separate_streams
 from dymu.networks.weight_hypernet import make_weight_hypernet
 from dymu.product.controller import TrainedController
@@ -89,9 +92,13 @@ def switching(name: str, controller: TrainedController) -> None:
     asked = list(preferences(len(controller.tasks), _SWITCHES))
     parts, nodes = controller.parts, SharedNodes(controller.parts.net)
     separate = separate_streams(parts.net.num_layers, len(controller.tasks))[0]
-    rows = [(torch.tensor([task_preference]), resource) for task_preference, resource in asked]
     used = nodes.used(separate)
-    adapted = parts.adaptation(*rows[0], used.channels)
+    heads = None if parts.weight is None else NodeHeads(parts.weight, parts.net)
+
+    def adapt(task_preference: list[float], resource: float) -> dict[int, Adaptation]:
+        return {} if heads is None else heads.adaptations(torch.tensor([task_preference]), resource, used.numbers)
+
+    adapted = adapt(*asked[0])
 
     def assemble(*_: object) -> PredictedNetwork:
         return PredictedNetwork(nodes, used, adapted)
@@ -107,7 +114,7 @@ def switching(name: str, controller: TrainedController) -> None:
     )
     measured = {
         "architecture": timed(controller.architecture, asked),
-        "adaptation": timed(lambda r, c: parts.adaptation(torch.tensor([r]), c), asked),
+        "adaptation, separate": timed(adapt, asked),
         "switch": timed(lambda r, c: controller.network(r, c, statistics="batch"), asked),
         "assembly, separate": timed(assemble, asked),
         "budget query": timed(lambda r, _: controller.within(r, parameters=float("inf")), asked[:20]),

@@ -1,6 +1,5 @@
 """The trained controller: preference in, network out (section 3.3, test time)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,17 +33,9 @@ class Controller:
 
     @torch.no_grad()
     def adaptation(
-        self,
-        task_preference_SN: Tensor,
-        resource_preference: float | Tensor,
-        channels: Sequence[slice] | None = None,
+        self, task_preference_SN: Tensor, resource_preference: float | Tensor
     ) -> Adaptation | None:
         """Perturbations of normalisation parameters, or ``None`` without a weight hypernet.
-
-        Args:
-            task_preference_SN: Task preferences.
-            resource_preference: One for all of them, or one for each.
-            channels: Those that are wanted, one slice behind the other; ``None`` for all.
 
         Raises:
             SpecError: As :meth:`parents`.
@@ -52,8 +43,6 @@ class Controller:
         preference_SN, resource_S = self._checked(task_preference_SN, resource_preference)
         if self.weight is None:
             return None
-        if channels is not None:
-            return self.weight.part(preference_SN, resource_S, channels)
         adaptation: Adaptation = self.weight(preference_SN, resource_S)
         return adaptation
 

@@ -29,6 +29,17 @@ def paths(parents_PLN: Tensor) -> Tensor:
     return torch.stack(out[::-1], dim=-1)
 
 
+def task_paths(parents: Sequence[Sequence[int]]) -> list[list[int]]:
+    """:func:`paths` of one tree as plain lists: for a single tree, faster than tensors of a few numbers."""
+    out = []
+    for task in range(len(parents[-1])):
+        path = [task]
+        for row in reversed(parents):
+            path.append(row[path[-1]])
+        out.append(path[:0:-1])
+    return out
+
+
 def nodes_on_paths(paths_PNL: Tensor) -> Tensor:
     """(P, L, N) whether node (l, i) lies on the path of some task: the nodes that run."""
     used_PLN = torch.zeros(len(paths_PNL), paths_PNL.shape[2], paths_PNL.shape[1], dtype=torch.bool)

@@ -1,10 +1,7 @@
 """The weight hypernet: preference to normalisation perturbations (section 3.3.2, Appendix G)."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dymu.networks.anchor_net import AnchorNet
 from dymu.networks.forward import Adaptation
@@ -26,18 +23,6 @@ class WeightHypernet(nn.Module):
     def forward(self, task_preference_PN: Tensor, resource_preference_P: Tensor) -> Adaptation:
         """Perturbations (P, D) of scale and shift."""
         scale_PD, shift_PD = self.heads(self.trunk(task_preference_PN, resource_preference_P)).chunk(2, dim=1)
-        return Adaptation(scale_PD, shift_PD)
-
-    def part(
-        self, task_preference_PN: Tensor, resource_preference_P: Tensor, channels: Sequence[slice]
-    ) -> Adaptation:
-        """Perturbations of some channels, one slice behind the other; what the others take is saved."""
-        features = self.trunk(task_preference_PN, resource_preference_P)
-        halves = zip(self.heads.weight.chunk(2), self.heads.bias.chunk(2), strict=True)
-        scale_PD, shift_PD = (
-            torch.cat([functional.linear(features, weight[mine], bias[mine]) for mine in channels], dim=1)
-            for weight, bias in halves
-        )
         return Adaptation(scale_PD, shift_PD)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dymu.metrics.cost import reachable
+from dymu.networks.tree import task_paths
 
 Node = tuple[int, int]  # layer, stream
 
@@ -54,17 +55,11 @@ def architecture_of(
     """The value of a tree whose tasks have these names, in order."""
     parents = tuple(tuple(int(parent) for parent in row) for row in parents_LN)
     used_LN = reachable(np.array([parents]))[0, :-1]
-    paths = {}
-    for task, name in enumerate(task_preference):
-        path = [task]
-        for row in reversed(parents):
-            path.append(row[path[-1]])
-        paths[name] = tuple(path[:0:-1])
     return Architecture(
         task_preference={name: float(share) for name, share in task_preference.items()},
         resource_preference=float(resource_preference),
         parents=parents,
-        paths=paths,
+        paths={name: tuple(path) for name, path in zip(task_preference, task_paths(parents), strict=True)},
         nodes=tuple((int(layer), int(stream)) for layer, stream in np.argwhere(used_LN)),
     )
 

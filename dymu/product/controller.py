@@ -11,7 +11,9 @@ from dymu.errors import SpecError
 from dymu.metrics.cost import reachable
 from dymu.networks.controller import Controller
 from dymu.networks.costs import node_costs
-from dymu.networks.predicted_network import PredictedNetwork, SharedNodes
+from dymu.networks.node_heads import NodeHeads
+from dymu.networks.predicted_network import PredictedNetwork
+from dymu.networks.shared_nodes import SharedNodes
 from dymu.networks.tree import check_preference
 from dymu.product.architecture import Architecture, architecture_of
 from dymu.spec.evaluation import Statistics
@@ -82,6 +84,9 @@ class TrainedController:
     ) -> None:
         self._controller = controller
         self._nodes = SharedNodes(controller.net)
+        self._heads = None
+        if controller.weight is not None:
+            self._heads = NodeHeads(controller.weight, controller.net)
         self._costs = node_costs(controller.net)
         self.tasks = tuple(task.name for task in controller.net.tasks)
         self.image_shape = controller.net.image_shape
@@ -134,9 +139,11 @@ class TrainedController:
             raise SpecError(f"statistics is {chosen!r}; expected 'batch', 'running' or 'recalibrated'.")
         preference_1N = _rows(self._shares(task_preference))
         used = self._nodes.used(self._controller.parents(preference_1N, resource_preference)[0])
-        adaptation = self._controller.adaptation(preference_1N, resource_preference, used.channels)
+        adaptations = {}
+        if self._heads is not None:
+            adaptations = self._heads.adaptations(preference_1N, resource_preference, used.numbers)
         network = PredictedNetwork(
-            self._nodes, used, adaptation, statistics="running" if chosen == "running" else "batch"
+            self._nodes, used, adaptations, statistics="running" if chosen == "running" else "batch"
         )
         if chosen == "recalibrated":
             batches = self.calibration if calibration is None else calibration

@@ -13,7 +13,8 @@ from dymu.networks.anchor_net import AnchorNet, single_task_nets
 from dymu.networks.backbones.mobilenet_v2 import MobileNetV2
 from dymu.networks.forward import Adaptation, Conditions, tree_forward
 from dymu.networks.norm import Norm
-from dymu.networks.predicted_network import PredictedNetwork, SharedNodes
+from dymu.networks.predicted_network import PredictedNetwork
+from dymu.networks.shared_nodes import SharedNodes
 from dymu.networks.tree import shared_stream
 from dymu.networks.weight_hypernet import num_modulated_channels
 from dymu.spec.task import Task
@@ -39,12 +40,15 @@ def network_of(
     statistics: Literal["batch", "running"] = "batch",
 ) -> PredictedNetwork:
     """The network of a tree, adapted by perturbations (1, D) of all nodes."""
-    nodes = SharedNodes(net)
-    used = nodes.used(parents_LN)
-    if adaptation is not None:
-        columns = torch.cat([torch.arange(mine.start, mine.stop) for mine in used.channels])
-        adaptation = Adaptation(adaptation.scale_PD[:, columns], adaptation.shift_PD[:, columns])
-    return PredictedNetwork(nodes, used, adaptation, statistics=statistics)
+    nodes, start, adaptations = SharedNodes(net), 0, {}
+    for number, node in enumerate(net.nodes()):
+        stop = start + node.num_modulated()
+        if adaptation is not None:
+            adaptations[number] = Adaptation(
+                adaptation.scale_PD[:, start:stop], adaptation.shift_PD[:, start:stop]
+            )
+        start = stop
+    return PredictedNetwork(nodes, nodes.used(parents_LN), adaptations, statistics=statistics)
 
 
 def expected(net: AnchorNet, images: Tensor, parents_LN: Tensor, conditions: Conditions) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from dymu.networks.tree import (
     refined_tree,
     separate_streams,
     shared_stream,
+    task_paths,
 )
 
 MakeTrees = Callable[..., Tensor]
@@ -111,6 +112,11 @@ def test_a_preference_with_a_negative_or_undefined_entry_is_refused(wrong: float
 def test_a_resource_preference_outside_the_unit_interval_is_refused(wrong: float) -> None:
     with pytest.raises(SpecError, match=rf"resource preference is {wrong}; expected a number in \[0, 1\]"):
         check_preference([0.6, 0.4], wrong, num_tasks=2)
+
+
+def test_paths_of_one_tree_are_those_of_many() -> None:
+    trees = torch.randint(4, (20, 5, 4), generator=torch.Generator().manual_seed(0))
+    assert [task_paths(tree.tolist()) for tree in trees] == paths(trees).tolist()
 
 
 def test_tasks_that_have_chosen_alike_so_far_share_the_stream_of_the_first() -> None:

@@ -81,12 +81,3 @@ def test_the_resource_preference_stays_out_if_told(make_net: MakeNet) -> None:
 
 def test_a_shared_backbone_has_the_channels_of_one_stream(make_net: MakeNet) -> None:
     assert num_modulated_channels(make_net(num_streams=1)) == 2 * (3 + 4 + 4) + 2 * 3
-
-
-def test_some_channels_are_those_of_all(make_net: MakeNet) -> None:
-    hypernet = trained(make_net())
-    resource_P = torch.tensor([0.2, 0.7])
-    whole = hypernet(PREFERENCES, resource_P)
-    part = hypernet.part(PREFERENCES, resource_P, [slice(1, 4), slice(6, 7)])
-    for some_PD, all_PD in ((part.scale_PD, whole.scale_PD), (part.shift_PD, whole.shift_PD)):
-        torch.testing.assert_close(some_PD, all_PD[:, [1, 2, 3, 6]])

@@ -51,6 +51,19 @@ def test_an_override_changes_every_arm_and_is_marked(toys: Path) -> None:
     assert all(dict(arm.ad_hoc) == {"method.anchor.num_steps": 7} for arm in target.arms)
 
 
+@pytest.mark.usefixtures("toys")
+def test_an_override_goes_before_what_a_question_needs_of_the_evaluation(tmp_path: Path) -> None:
+    lines = ["from dymu.artifacts.config import changed", "from toy_question import QUESTION as TOYS"]
+    lines += ["QUESTION = changed(TOYS, {'evaluation': {'pair_preferences': 11}})"]
+    (tmp_path / "toy_pairs.py").write_text("\n".join(lines))
+    plain = one("toy_pairs", tmp_path)
+    assert {arm.study.evaluation.pair_preferences for arm in plain.arms} == {11}
+    finer = one("toy_pairs", tmp_path, overrides=("evaluation.pair_preferences=21",))
+    assert {arm.study.evaluation.pair_preferences for arm in finer.arms} == {21}
+    other = one("toy_pairs", tmp_path, study="toy_studies:slow")
+    assert {arm.study.evaluation.pair_preferences for arm in other.arms} == {11}
+
+
 def test_an_ad_hoc_run_never_takes_the_name_of_the_study(toys: Path) -> None:
     names = {one("toy_studies:ours", toys, overrides=(f"method.edge.scale={x}",)).name for x in (3, 4)}
     assert len(names) == 2

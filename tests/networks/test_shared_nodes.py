@@ -22,7 +22,7 @@ def test_used_nodes_are_those_that_some_head_reaches(make_net: MakeNet, make_tre
         used_LN = reachable(parents_LN[None].numpy())[0, :-1]
         used = nodes.used(parents_LN)
         blocks = [nodes.number(layer, stream) for layer, stream in zip(*used_LN.nonzero(), strict=True)]
-        assert used.numbers == sorted(blocks) + [9, 10, 11]
+        assert used.numbers == [*sorted(blocks), 9, 10, 11]
         assert [sorted(streams) for streams in used.tasks_of] == [
             row.nonzero()[0].tolist() for row in used_LN
         ]

@@ -27,6 +27,7 @@ from dymu.commands import (
     store,
     submit,
     tools,
+    ui,
 )
 from dymu.commands.console import complain
 from dymu.errors import DymuError
@@ -41,8 +42,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (planning, run, submit, status, logs, stop, retry, results, report, questions, register, tools):
+for verbs in (planning, run, submit, status, logs, stop, retry, results, report, questions, register, ui):
     app.add_typer(verbs.app)
+app.add_typer(tools.app)
 app.add_typer(store.cache, name="cache")
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(cluster.app, name="cluster")

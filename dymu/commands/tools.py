@@ -1,9 +1,7 @@
-"""Verbs beside the studies: ``ui``, ``doctor`` and ``version``."""
+"""Verbs beside the studies: ``doctor`` and ``version``."""
 
 import json
 import os
-import socket
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,62 +9,14 @@ import typer
 from rich.markup import escape
 
 from dymu import __version__
-from dymu.commands.console import listing_of, make_console, print_json, reading
+from dymu.commands.console import listing_of, make_console, print_json
 from dymu.commands.options import Address, Json, StoreDir, TrackingUri, examples
-from dymu.errors import BackendError, StoreError, TrackingError
+from dymu.errors import BackendError, StoreError
 
 if TYPE_CHECKING:
     from dymu.run.verdict import Check
 
 app = typer.Typer()
-
-
-@app.command(epilog=examples("dymu ui --port 5001"))
-def ui(
-    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="On 127.0.0.1.")] = 5000,
-    store: StoreDir = None,
-) -> None:
-    """Serve the MLflow pages of the store on this machine until Ctrl-C."""
-    from dymu.tracking.saved_view import view_path
-    from dymu.tracking.told import told_to_mlflow
-
-    opened = reading(store)
-    database = opened.mlflow_dir / "mlflow.db"
-    told = {manifest.name: told_to_mlflow(opened, manifest.name) for manifest in opened.manifests()}
-    if not database.exists():
-        servers = sorted({each.uri for each in told.values() if each.uri.startswith("http")})
-        where = f"What ran in this store was told to {', '.join(servers)}: open that. " if servers else ""
-        raise StoreError(f"{database} does not exist. {where}Else run a study first, without --no-tracking.")
-    _refuse_a_taken_port(port)
-    root = f"http://127.0.0.1:{port}/"
-    console = make_console()
-    console.print(f"MLflow on {root} (Ctrl-C ends it); the arms of", highlight=False)
-    for name, each in told.items():
-        if each.uri.startswith("sqlite") and each.experiment_id:
-            url = f"{root}{view_path(each.experiment_id, name)}"
-            console.print(f"  {name}: {url}", highlight=False, markup=False, soft_wrap=True)
-    sys.stdout.flush()
-    # One worker and no job runner: MLflow's defaults are a dozen processes.
-    os.environ |= {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "PYTHONWARNINGS": "ignore",
-    }
-    server = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    arguments = [sys.executable, *server, "--backend-store-uri", f"sqlite:///{database}"]
-    os.execv(sys.executable, arguments)  # signals then reach the server itself
-
-
-def _refuse_a_taken_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise TrackingError(
-                f"port {port} of 127.0.0.1 cannot be had: {error.strerror}. If MLflow runs there already, "
-                f"open http://127.0.0.1:{port}; else choose another port with --port {port + 1}."
-            ) from error
 
 
 @app.command(

@@ -33,10 +33,15 @@ class Run:
     study: str = ""
     arms: tuple[str, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """The target with its study and arms, as ``dymu run`` and ``dymu plan`` take them."""
+        study = f" --study {self.study}" if self.study else ""
+        return f"{self.target}{study}{''.join(f' --arm {arm}' for arm in self.arms)}"
+
     def command(self, seeds: int) -> str:
         """What to type."""
-        study = f" --study {self.study}" if self.study else ""
-        return f"dymu run {self.target}{study}{''.join(f' --arm {arm}' for arm in self.arms)} --seeds {seeds}"
+        return f"dymu run {self.text} --seeds {seeds}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +117,11 @@ def study_itself(store: Store, study: str) -> Manifest | None:
         study: As for :func:`gather`.
 
     Returns:
-        A manifest that no run made; ``None`` where one manifest speaks for the study: that of its own run, or
-        that of the only question about it.
-
-    Raises:
-        ReportError: If the store knows nothing of this study; lists what there is.
+        A manifest that no run made; ``None`` where one manifest speaks for the study, that of its own run or
+        that of the only question about it, and where the store does not know it.
     """
+    if _known_as(study, _sound(store)) is None:
+        return None
     name, own, beside = _around(store, study)
     if len(own) == 1 or any(manifest.name == name for manifest in own) or not _baselines(own):
         return None
@@ -182,18 +186,23 @@ def _holds(case: Case, check: Check) -> bool:
 
 
 def _study_named(text: str, known: Sequence[Manifest]) -> str:
+    name = _known_as(text, known)
+    if name is not None:
+        return name
+    there = ", ".join(sorted({plain(manifest.study) for manifest in known})) or "nothing"
+    example = text if ":" in text else f"{text}:{_OURS}"
+    raise ReportError(
+        f"the store knows no study {text!r}; it knows {there}. Run it first, for instance with "
+        f"`dymu run ablations.branching_regularizer --study {example}`."
+    )
+
+
+def _known_as(text: str, known: Sequence[Manifest]) -> str | None:
     module, colon, attribute = text.partition(":")
     stem = plain(module.rpartition(".")[2])
     wanted = [f"{stem}-{plain(attribute)}"] if colon else [stem, f"{stem}-{_OURS}"]
     names = {plain(manifest.study): manifest.study for manifest in known}
-    for name in wanted:
-        if name in names:
-            return names[name]
-    there = ", ".join(sorted(names)) or "nothing"
-    raise ReportError(
-        f"the store knows no study {text!r}; it knows {there}. Run it first, for instance with "
-        f"`dymu run ablations.branching_regularizer --study {text if colon else f'{text}:{_OURS}'}`."
-    )
+    return next((names[name] for name in wanted if name in names), None)
 
 
 def _target(name: str, own: Sequence[Manifest]) -> str:
@@ -207,9 +216,14 @@ def _stem(study: str) -> str:
     return study.removesuffix(f"-{_OURS}")
 
 
+def _sound(store: Store) -> list[Manifest]:
+    """All manifests without arms that were changed on the command line."""
+    return [m for m in store.manifests() if not any(arm.ad_hoc for arm in m.arms)]
+
+
 def _around(store: Store, study: str) -> tuple[str, list[Manifest], list[Manifest]]:
     """A study's name, the manifests about it, and those about its relatives."""
-    known = [m for m in store.manifests() if not any(arm.ad_hoc for arm in m.arms)]
+    known = _sound(store)
     name = _study_named(study, known)
     relatives = {f"{_stem(plain(name))}-{role}" for role in _RELATIVES}
     own = [m for m in known if m.study == name]

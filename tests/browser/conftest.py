@@ -27,6 +27,7 @@ _KEYS = {
     "ArrowRight": 39,
     "Home": 36,
     "End": 35,
+    "Escape": 27,
     "Enter": 13,
 }
 _WATCH = """
@@ -157,6 +158,12 @@ def report_of_five(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of five tasks with long names."""
     tasks = ("semantic_segmentation", "human_parts", "saliency", "surface_normals", "edges")
     return _make_report(tmp_path_factory.mktemp("report"), tasks)
+
+
+@pytest.fixture(scope="session")
+def report_of_twenty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of twenty tasks, as many as anyone trains."""
+    return _make_report(tmp_path_factory.mktemp("report"), tuple(f"superclass_{n}" for n in range(20)))
 
 
 def _make_report(folder: Path, tasks: tuple[str, ...]) -> Path:

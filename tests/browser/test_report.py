@@ -6,8 +6,16 @@ from typing import Any
 
 import pytest
 
+from dymu.reports.paper_claims import CHECKS
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+HOSTILE_START = "<img src=x onerror="
+# Few records make few kinds of verdicts; here each is shown.
+EVERY_PILL = (
+    "[...document.querySelectorAll('tbody .pill')]"
+    ".forEach((pill, i) => { pill.dataset.is = ['yes', 'no', 'open', 'none'][i % 4]; })"
+)
 CENTRE = (1 / 3, 1 / 3, 1 / 3)
 HANDLE = ".ternary .handle"
 # Smallest ratio of luminances of text and what is behind it, over all text that shows; WCAG 2.2, 1.4.3.
@@ -240,6 +248,137 @@ def test_a_chart_tells_values_to_mouse_and_keyboard(page: Any, report: Path) -> 
     assert "scaled test loss: " in page.text("#chart-following [aria-live]")
 
 
+def test_keys_follow_a_line_and_change_to_another(page: Any, report: Path) -> None:
+    page.open(report)
+    page.focus("#chart-training-edge svg")
+    page.press("ArrowRight")
+    assert "Ours\nmean of seeds 0, 1\nstep: 0\n" in page.text("#tip")
+    page.press("ArrowRight", 2)
+    assert "step: 20\n" in page.text("#tip")
+    page.press("ArrowDown")
+    assert HOSTILE_START in page.text("#tip")
+    assert "step: 20\n" in page.text("#tip")
+    page.press("ArrowDown")
+    assert "seed 0, edge/baseline-0" in page.text("#tip")
+    page.press("End")
+    assert "step: 90, " in page.text("#chart-training-edge [aria-live]")
+    page.press("Escape")
+    assert page.run("document.querySelector('#tip').hidden")
+
+
+def test_seeds_are_thin_and_their_mean_is_thick(page: Any, report: Path) -> None:
+    page.open(report)
+    widths = page.run(
+        "[...document.querySelectorAll('#chart-training-edge polyline')]"
+        ".map((line) => line.getAttribute('stroke-width'))"
+    )
+    assert widths == ["1"] * 4 + ["2.6"] * 2
+
+
+def test_a_chart_switches_to_a_logarithmic_axis_and_back(page: Any, report: Path) -> None:
+    page.open(report)
+    drawn = "document.querySelector('#chart-training-edge svg polyline').getAttribute('points')"
+    scale = "document.querySelector('#chart-training-edge .scale')"
+    before = page.run(drawn)
+    page.click(scale)
+    assert page.run(f"{scale}.getAttribute('aria-pressed')") == "true"
+    assert "logarithmic" in page.run(
+        "document.querySelector('#chart-training-edge svg').getAttribute('aria-label')"
+    )
+    assert page.run(drawn) != before
+    page.click(scale)
+    assert page.run(drawn) == before
+
+
+@pytest.mark.parametrize("chart", ["quality", "following", "training-edge"])
+def test_every_chart_answers_to_mouse_keys_and_its_legend(page: Any, report: Path, chart: str) -> None:
+    page.open(report)
+    page.focus(f"#chart-{chart} svg")
+    page.press("ArrowRight")
+    lines = page.text("#tip").split("\n")
+    assert lines[0] == "Ours"
+    assert "seed" in lines[1]
+    assert [":" in line for line in lines[2:]] == [True, True]
+    drawn = f"document.querySelectorAll('#chart-{chart} svg :is(circle:not(.ring), polyline)').length"
+    both = page.run(drawn)
+    page.focus(f"#chart-{chart} [aria-label=Shown] .chip")
+    page.press("Enter")
+    assert page.run(drawn) == both / 2
+
+
+def test_claims_of_the_paper_are_there_and_sorted_by_verdict(page: Any, report: Path) -> None:
+    page.open(report)
+    verdicts = "[...document.querySelectorAll('#paper-claims tbody tr')].map((r) => r.dataset.verdict)"
+    found = page.run(verdicts)
+    assert len(found) == len(CHECKS)
+    assert {"undecided", "not applicable"} <= {*found}
+    page.click("document.querySelectorAll('#paper-claims thead th')[2].querySelector('button')")
+    order = ["reproduced", "not reproduced", "undecided", "not applicable"]
+    assert page.run(verdicts) == sorted(found, key=order.index)
+
+
+def test_claims_of_one_verdict_are_hidden_and_shown(page: Any, report: Path) -> None:
+    page.open(report)
+    shown = (
+        "[...document.querySelectorAll('#paper-claims tbody tr')]"
+        ".filter((r) => r.getClientRects().length).map((r) => r.dataset.verdict)"
+    )
+    everything = page.run(shown)
+    chip = "#paper-claims .filter:last-child"
+    assert page.text(chip) == f"not applicable {everything.count('not applicable')}"
+    page.focus(chip)
+    page.press("Enter")
+    assert page.run(shown) == [each for each in everything if each != "not applicable"]
+    assert page.run(f"document.querySelector('{chip}').getAttribute('aria-pressed')") == "false"
+    page.press("Enter")
+    assert page.run(shown) == everything
+
+
+def test_on_a_phone_a_claim_is_a_card_with_its_verdict_in_sight(page: Any, report: Path) -> None:
+    page.open(report, width=390)
+    outside = page.run(
+        "[...document.querySelectorAll('#paper-claims :is(.pill, td, th)')].filter((e) => "
+        "e.getBoundingClientRect().right > innerWidth || e.getBoundingClientRect().left < 0).length"
+    )
+    assert outside == 0
+    roles = {
+        node["role"]["value"] for node in page.call("Accessibility.getFullAXTree")["nodes"] if "role" in node
+    }
+    assert {"table", "row", "columnheader", "cell", "rowheader"} <= roles
+
+
+def test_twenty_tasks_are_no_reason_to_complain(page: Any, report_of_twenty: Path) -> None:
+    page.open(report_of_twenty)
+    assert page.complaints() == []
+    assert page.run("document.documentElement.scrollWidth") == 1200
+    assert page.run("document.querySelectorAll('[data-task]').length") == 20
+    page.focus("[data-task='19']")
+    page.press("End")
+    assert shares(page) == [*[0] * 19, 1]
+    page.open(report_of_twenty, width=390)
+    assert page.run(STICKING_OUT) == []
+    assert page.complaints() == []
+
+
+def test_without_scripts_the_page_says_so_and_shows_its_tables(page: Any, report: Path) -> None:
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        page.browser.open(report.as_uri())
+        shown = "getComputedStyle(document.querySelector('#unscripted')).visibility"
+        page.browser.wait(f"{shown} === 'visible'", seconds=20)
+        assert "Scripts are off" in page.text("#unscripted")
+        assert "needs scripts" in page.text("#explorer-view")
+        assert page.run("document.querySelectorAll('#paper-claims tbody tr').length") == len(CHECKS)
+    finally:
+        page.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_with_scripts_it_does_not_say_so(page: Any, report: Path) -> None:
+    page.open(report)
+    assert page.run("document.querySelector('#unscripted')") is None
+    assert "needs scripts" not in page.text("main")
+
+
 def test_arms_of_a_chart_are_switched_off_and_on(page: Any, report: Path) -> None:
     page.open(report)
     marks = "document.querySelectorAll('#chart-following svg circle:not(.ring)').length"
@@ -288,6 +427,7 @@ def test_touch_targets_are_large_enough_on_a_small_screen(page: Any, report: Pat
 def test_text_stands_out(page: Any, report: Path, dark: bool, width: int) -> None:
     page.open(report, dark=dark, width=width)
     page.run("document.querySelector('details').open = true")
+    page.run(EVERY_PILL)
     found = page.run(CONTRAST)
     assert found["seen"] > 150
     assert found["poor"] == []

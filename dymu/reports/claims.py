@@ -28,6 +28,7 @@ from dymu.reports.compare import Comparison, paired
 from dymu.reports.effect import effect_size
 from dymu.reports.intervals import bca
 from dymu.reports.multiple import benjamini_hochberg
+from dymu.reports.significance import spread_text
 from dymu.reports.table import Cell, Column, Table
 from dymu.spec.ablation import BASELINE, Claim
 
@@ -242,7 +243,7 @@ def _difference(verdict: Verdict) -> Cell:
         relative = f"{100 * math.fsum(verdict.relative) / len(verdict.relative):+.1f} %"
     return Cell(
         text=f"{found.mean:+.3g}",
-        spread=f"{found.half_width:.2g}" if found.half_width else "",
+        spread=spread_text(found),
         detail=", ".join(filter(None, (relative, bootstrap_text(verdict.comparison.differences)))),
         estimate=found,
     )

@@ -4,12 +4,14 @@ Letters: S preferences, L layers, N tasks.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dymu.artifacts.record import Point, Record
-from dymu.reports.checks import FRUGAL, RICH, Case, Margins, Measure, Measured
+from dymu.reports.checks import Case, Margins, Measure, Measured
 from dymu.reports.intervals import interquartile_mean
 from dymu.reports.tree_shape import shared_depth, stream_share
 from dymu.spec.ablation import BASELINE
@@ -21,7 +23,7 @@ CORNER, SKEWED = 0.9, 0.8
 # Part of the evaluated preferences that counts as the most even ones.
 EVEN = 0.2
 
-_COST, _CONTROL = "entropy_cost_correlation", "preference_loss_correlation"
+_COST = "entropy_cost_correlation"
 
 
 def cost_follows_entropy(threshold: float) -> Measure:
@@ -77,8 +79,39 @@ def constant_cost(arm: str) -> Measure:
     return measure
 
 
+def falls_with_c(metric: str) -> Measure:
+    """A value falls from each measured c to the next larger one; margins are parts of the lower value.
+
+    Args:
+        metric: Record value name without its resource preference.
+    """
+
+    def steps(numbers: list[float | None]) -> float | None:
+        known = [number for number in numbers if number is not None]
+        if len(known) < len(numbers) or not all(known):
+            return None
+        return min((one - two) / abs(two) for one, two in pairwise(known))
+
+    def measure(case: Case) -> Measured:
+        names = [f"{metric}/c={c:g}" for c in case.results.resource_preferences(BASELINE)]
+        if len(names) < 2:
+            return Margins(by_seed={})
+
+        def margin(record: Record) -> float | None:
+            return steps([record.values[name].value if name in record.values else None for name in names])
+
+        printed = case.results.arm(BASELINE).paper
+        ends = steps([printed.get(name) for name in (names[0], names[-1])])
+        return replace(_of_records(case, margin), paper=ends)
+
+    return measure
+
+
 def losses_follow_preferences(over_tasks: Callable[[list[float]], float]) -> Measure:
-    """Falling loss of a task as its preference rises, at every c; a loss that never varies counts as 0.
+    """Falling loss of a task as its preference rises, at every c: slope of a straight line.
+
+    It goes through the losses at all evaluated preferences. Slopes are parts of the task's mean loss; a loss
+    that never varies counts as 0.
 
     Args:
         over_tasks: Makes one number of the tasks': ``min`` for each task, an average for tasks as a whole.
@@ -86,10 +119,7 @@ def losses_follow_preferences(over_tasks: Callable[[list[float]], float]) -> Mea
 
     def measure(case: Case) -> Measured:
         def lowest(record: Record) -> float | None:
-            return min(
-                over_tasks([-_value(record, f"{_CONTROL}/{task}", p, otherwise=0.0) for task in record.tasks])
-                for p in record.points
-            )
+            return min(over_tasks(_falls(point)) for point in record.points)
 
         return _of_records(case, lowest)
 
@@ -102,12 +132,15 @@ def average_of_tasks(numbers: list[float]) -> float:
 
 
 def deeper_sharing(case: Case) -> Measured:
-    """Layers shared by all tasks at the most even preferences, largest less smallest c."""
+    """Layers shared by all tasks at the most even preferences, beyond those at the next smaller c."""
 
     def margin(record: Record) -> float | None:
-        depths = [_even_depth(_point_at(record, case.resource(BASELINE, end))) for end in (RICH, FRUGAL)]
+        resources = case.results.resource_preferences(BASELINE)
+        depths = [_even_depth(_point_at(record, c)) for c in resources]
         known = [depth for depth in depths if depth is not None]
-        return known[1] - known[0] if len(known) == 2 else None
+        if len(known) < 2 or len(known) < len(depths):
+            return None
+        return min(more - fewer for fewer, more in pairwise(known))
 
     return _of_records(case, margin)
 
@@ -134,6 +167,17 @@ def _value(record: Record, name: str, point: Point, *, otherwise: float) -> floa
     c = point.resource_preference
     found = record.values.get(name if c is None else f"{name}/c={c:g}")
     return otherwise if found is None else found.value
+
+
+def _falls(point: Point) -> list[float]:
+    """Fall of each task's loss per unit of its own preference, relative to its mean loss."""
+    preference_SN, loss_SN = np.asarray(point.preferences), np.asarray(point.losses)
+    falls = []
+    for preference_S, loss_S in zip(preference_SN.T, loss_SN.T, strict=True):
+        centred_S = preference_S - preference_S.mean()
+        spread, mean = float(centred_S @ centred_S), float(loss_S.mean())
+        falls.append(-float(centred_S @ loss_S) / spread / mean if spread > 0 and mean > 0 else 0.0)
+    return falls
 
 
 def _corner_cost(point: Point) -> float | None:

@@ -32,7 +32,7 @@ def _removed(number: str, arm: str, what: str, row: int) -> tuple[Check, ...]:
     def check(letter: str, text: str, quantity: str, measure: Measure) -> Check:
         return Check(
             name=f"{number}{letter}",
-            text=f"Without {what} {text}",
+            text=f"Without {what}: {text}",
             quantity=quantity,
             source=source,
             measure=measure,
@@ -43,20 +43,20 @@ def _removed(number: str, arm: str, what: str, row: int) -> tuple[Check, ...]:
     return (
         check(
             "a",
-            "more parameters run at c = 0",
-            "parameters beyond those with it, relative",
+            "more parameters",
+            "parameters at c = 0 beyond those with it, relative",
             exceeds(rich(_SIZE, arm), rich(_SIZE), relative=True),
         ),
         check(
             "b",
-            "uniformity falls at c = 0",
-            "uniformity with it beyond that without",
+            "lower uniformity",
+            "uniformity at c = 0 with it beyond that without",
             exceeds(rich(_UNIFORMITY), rich(_UNIFORMITY, arm)),
         ),
         check(
             "c",
-            "hypervolume falls at c = 0",
-            "HV with it beyond that without",
+            "lower hypervolume",
+            "HV at c = 0 with it beyond that without",
             exceeds(rich(_HV), rich(_HV, arm)),
         ),
     )
@@ -65,7 +65,7 @@ def _removed(number: str, arm: str, what: str, row: int) -> tuple[Check, ...]:
 def _flat(name: str, arm: str, what: str, row: int) -> Check:
     return Check(
         name=name,
-        text=f"Without {what} hypervolume hardly depends on c: by a twentieth at most",
+        text=f"Without {what}: HV flat in c",
         quantity=".05 less the relative change of HV from c = 0 to c = 1",
         source=f"Table 6, row {row}",
         measure=both_ends(within(frugal(_HV, arm), rich(_HV, arm), tolerance=0.05)),
@@ -106,8 +106,8 @@ _OF_TABLE_6 = (
     *_removed("G14", "no-layer-weighting", "layer weighting", 3),
     Check(
         name="G14d",
-        text="Without layer weighting nets are larger at skewed preferences than at even ones, at c = 0",
-        quantity="parameters at skewed preferences beyond those at even ones, relative",
+        text="Without layer weighting: larger at skewed r",
+        quantity="parameters at skewed preferences beyond those at even ones, at c = 0, relative",
         source="Figures 9 to 12",
         measure=exceeds(
             rich("skewed_active_parameters", "no-layer-weighting"),
@@ -122,7 +122,7 @@ _OF_TABLE_6 = (
     *_removed("G16", "no-dichotomy", "task dichotomy", 5),
     Check(
         name="G16d",
-        text="Without task dichotomy a larger c still means fewer parameters",
+        text="Without task dichotomy: c still saves parameters",
         quantity="parameters at c = 0 beyond those at c = 1, relative",
         source="Table 6, row 5",
         measure=both_ends(exceeds(rich(_SIZE, "no-dichotomy"), frugal(_SIZE, "no-dichotomy"), relative=True)),
@@ -134,42 +134,42 @@ _OF_TABLE_6 = (
 _SWEEPS = (
     _threshold(
         "G17a",
-        "A threshold of .1 has a hypervolume like that of .2: within a tenth, at c = 0",
-        ".1 less the relative change of HV",
+        "Threshold .1: hypervolume like that of .2",
+        ".1 less the relative change of HV at c = 0",
         within(rich(_HV, "threshold-0.1"), rich(_HV), tolerance=0.1),
         "threshold-0.1",
     ),
     _threshold(
         "G17b",
-        "A threshold of .3 has a lower hypervolume than .2, at c = 0",
-        "HV at .2 beyond that at .3",
+        "Threshold .3: lower hypervolume than .2",
+        "HV at c = 0 at .2 beyond that at .3",
         exceeds(rich(_HV), rich(_HV, "threshold-0.3")),
         "threshold-0.3",
     ),
     _threshold(
         "G17c",
-        "At a threshold of .3 c still acts on parameters",
+        "Threshold .3: c still acts on parameters",
         "parameters at c = 0 beyond those at c = 1, relative",
         both_ends(exceeds(rich(_SIZE, "threshold-0.3"), frugal(_SIZE, "threshold-0.3"), relative=True)),
         "threshold-0.3",
     ),
     _threshold(
         "G17d",
-        "At a threshold of .5 hypervolume hardly depends on c: by a twentieth at most",
+        "Threshold .5: hypervolume flat in c",
         ".05 less the relative change of HV from c = 0 to c = 1",
         both_ends(within(frugal(_HV, "threshold-0.5"), rich(_HV, "threshold-0.5"), tolerance=0.05)),
         "threshold-0.5",
     ),
     _threshold(
         "G17e",
-        "At a threshold of .5 the net is almost fully branched: nine tenths of all parameters, at c = 0",
-        "share of parameters that run above .9",
+        "Threshold .5: almost fully branched",
+        "share of parameters that run at c = 0 above .9",
         exceeds(rich(_SHARE, "threshold-0.5"), 0.9),
         "threshold-0.5",
     ),
     Check(
         name="G18",
-        text="Hypervolume varies by less than a fiftieth over concentrations .1, .2, .5 and 1, at every c",
+        text="HV varies < 2 % over concentrations .1 to 1",
         quantity=".02 less the relative range of HV, least favourable c",
         source="Table 8",
         measure=least(*(flat_over(_CONCENTRATIONS, _HV, end, tolerance=0.02) for end in (RICH, FRUGAL))),
@@ -181,14 +181,14 @@ _SWEEPS = (
 _STATIC = (
     _retrained(
         "G19a",
-        "The predicted architecture, retrained, has a better Delta_T than LTB's",
+        "Retrained, a better Delta_T than LTB's",
         "percentage points beyond LTB's",
         exceeds(rich(_DROP), rich(_DROP, "ltb")),
         (BASELINE, "ltb"),
     ),
     _retrained(
         "G19b",
-        "Its Delta_T lies on that side of BMTAS's on which the paper prints it",
+        "Delta_T sided to BMTAS's as in the paper",
         "percentage points beyond BMTAS's, or below where the paper's is",
         as_printed(rich(_DROP), rich(_DROP, "bmtas")),
         (BASELINE, "bmtas"),
@@ -202,21 +202,21 @@ _STATIC = (
     ),
     _retrained(
         "G20a",
-        "At c = 0 retraining from the anchor's weights beats retraining from initial ones",
+        "Anchor's weights beat initial ones, at c = 0",
         "percentage points of Delta_T beyond",
         exceeds(rich(_DROP), rich(_DROP, "initial")),
         (BASELINE, "initial"),
     ),
     _retrained(
         "G20b",
-        "The same at c = 1",
+        "Anchor's weights beat initial ones, at c = 1",
         "percentage points of Delta_T beyond",
         exceeds(rich(_DROP, "frugal"), rich(_DROP, "frugal-initial")),
         (BASELINE, "frugal", "frugal-initial"),
     ),
     _retrained(
         "G20c",
-        "The architecture of c = 1 has a worse Delta_T than that of c = 0",
+        "A worse Delta_T at c = 1 than at c = 0",
         "percentage points of c = 0 beyond c = 1",
         exceeds(rich(_DROP), rich(_DROP, "frugal")),
         (BASELINE, "frugal"),
@@ -235,8 +235,8 @@ ABLATIONS: tuple[Check, ...] = (
     ),
     Check(
         name="G22",
-        text="Once a preference is set, the weight hypernet adds no multiply-accumulates, at every c",
-        quantity=".001 less the relative change of MACs, least favourable c",
+        text="The weight hypernet adds no MACs, at every c",
+        quantity=".001 less the relative change of the predicted net's MACs, least favourable c",
         source="Section 4.2",
         measure=least(
             within(rich(_MACS), rich(_MACS, "without-adaptation"), tolerance=0.001),

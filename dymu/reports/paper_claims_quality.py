@@ -74,7 +74,7 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G6d",
-        text="G6a at the reference point that fits the paper's values, where the printed one does not",
+        text="G6a at the reference point that fits the paper",
         quantity="HV beyond PHN-BN's",
         source=f"{_MAIN}; docs/protocol.md, nos. 49 and 50",
         measure=sided_at_other_reference(rich(_HV), rich(_HV, _PHN_BN)),
@@ -83,7 +83,7 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G7a",
-        text="Hypervolume at c = 0 on that side of the single-task nets' on which the paper prints it",
+        text="HV at c = 0 sided to single-task as in the paper",
         quantity="HV beyond theirs, or below where the paper's is",
         source=_MAIN,
         measure=as_printed(rich(_HV), rich(_HV, _SINGLE)),
@@ -92,7 +92,7 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G7b",
-        text="The same at c = 1",
+        text="HV at c = 1 sided to single-task as in the paper",
         quantity="HV beyond theirs, or below where the paper's is",
         source=_MAIN,
         measure=as_printed(frugal(_HV), rich(_HV, _SINGLE)),
@@ -101,8 +101,8 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G7c",
-        text="A control: even the best single loss vector at c = 0, one of many, beats them",
-        quantity="best single point's HV beyond theirs",
+        text="Control: the best single point beats them too",
+        quantity="HV of the best loss vector at c = 0 beyond that of the single-task nets",
         source="docs/protocol.md",
         measure=exceeds(rich(_BEST), rich(_HV, _SINGLE)),
         arms=(BASELINE, _SINGLE),
@@ -110,7 +110,7 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G7d",
-        text="G7a at the reference point that fits the paper's values, where the printed one does not",
+        text="G7a at the reference point that fits the paper",
         quantity="HV beyond theirs, or below where the paper's is",
         source=f"{_MAIN}; docs/protocol.md, nos. 49 and 50",
         measure=sided_at_other_reference(rich(_HV), rich(_HV, _SINGLE)),
@@ -119,7 +119,7 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G8",
-        text="What c costs in hypervolume is more where tasks need features of their own",
+        text="c costs more HV where tasks need own features",
         source="Section 4.2",
         reason="it compares two settings, five and three tasks of PASCAL-Context, and this is one",
     ),
@@ -143,15 +143,15 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G9c",
-        text="A control: higher uniformity at c = 0 than equal losses have that ignore the preference",
-        quantity="uniformity above that floor, at the same preferences",
+        text="Control: uniformity above a blind model's",
+        quantity="uniformity at c = 0 above that of equal losses that ignore r, at the same preferences",
         source="docs/protocol.md",
         measure=exceeds(rich(_UNIFORMITY), Amount(metric="uniformity_floor", bare=True)),
         question=_REGULARIZER,
     ),
     Check(
         name="G10a",
-        text="Cross-task adaptation raises hypervolume at c = 0",
+        text="Adaptation raises hypervolume at c = 0",
         quantity="HV beyond that without adaptation",
         source=_MAIN,
         measure=exceeds(rich(_HV), rich(_HV, _PLAIN)),
@@ -160,7 +160,7 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G10b",
-        text="Cross-task adaptation raises hypervolume at c = 1",
+        text="Adaptation raises hypervolume at c = 1",
         quantity="HV beyond that without adaptation",
         source=_MAIN,
         measure=exceeds(frugal(_HV), frugal(_HV, _PLAIN)),
@@ -169,7 +169,7 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G10c",
-        text="Adaptation leaves parameters and multiply-accumulates as they are",
+        text="Adaptation changes neither parameters nor MACs",
         quantity=".001 less the relative change, least favourable c",
         source=_MAIN,
         measure=least(
@@ -197,8 +197,8 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G10e",
-        text="A control: adaptation brings more than recalibrated statistics alone, at c = 0",
-        quantity="HV beyond that without adaptation but with recalibrated statistics",
+        text="Control: more than recalibrated statistics alone",
+        quantity="HV at c = 0 beyond that without adaptation but with recalibrated statistics",
         source="docs/protocol.md, no. 14",
         measure=exceeds(rich(_HV), rich(_HV, _RECALIBRATED)),
         arms=(BASELINE, _RECALIBRATED),
@@ -206,7 +206,7 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G11a",
-        text="Without adaptation uniformity is .82 or more in dense prediction, at every c",
+        text="Unadapted: uniformity .82 or more, at every c",
         quantity="uniformity above .82, lowest c",
         source="Tables 1 to 3",
         measure=only_if(
@@ -222,7 +222,7 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G11b",
-        text="From c = 0 to c = 1 hypervolume falls by more without adaptation",
+        text="Unadapted: HV falls more from c = 0 to c = 1",
         quantity="fall of HV without adaptation beyond that with it",
         source=_MAIN,
         measure=drops_more(_PLAIN, BASELINE, _HV),
@@ -231,7 +231,7 @@ QUALITY: tuple[Check, ...] = (
     ),
     Check(
         name="G12",
-        text="A controller reaches the hypervolume of many static nets in less training time",
+        text="HV of many static nets in less training time",
         quantity="time of the nets that reach it beyond its own, relative; at most that of all nets",
         source="Figure 6",
         measure=sooner_than_static_nets,

@@ -62,7 +62,8 @@ def judge(
     Args:
         evidence: All about one study.
         checks: What to check.
-        exists: Whether a target can be run. A check without records that no run can make does not apply.
+        exists: Whether what stands behind ``dymu run``, a target with its study and arms, can be run. A
+            check without records that no run can make does not apply.
     """
     return [_finding(evidence, check, exists) for check in checks]
 
@@ -128,16 +129,16 @@ def _finding(evidence: Evidence, check: Check, exists: Callable[[str], bool]) ->
     margins = measured.by_seed
     few = len(margins) < LEAST_SEEDS
     needed = runs(evidence, check) if few else ()
-    absent = [run.target for run in needed if not exists(run.target)]
+    absent = [run.text for run in needed if not exists(run.text)]
     if absent and not margins:
-        return _inapplicable(check, f"there is no {absent[0]}")
+        return _inapplicable(check, f"`{absent[0]}` cannot be run")
     return Finding(
         check=check,
         outcome=decide_margins(list(margins.values()), may_tie=check.may_tie),
         comparison=paired(margins, dict.fromkeys(margins, 0.0)),
         paper=measured.paper,
         where=case.results.manifest.name if case is not None and margins else "",
-        commands=tuple(run.command(LEAST_SEEDS) for run in needed if run.target not in absent),
+        commands=tuple(run.command(LEAST_SEEDS) for run in needed if run.text not in absent),
     )
 
 

@@ -15,6 +15,9 @@ from dymu.commands.targets import can_run
         ("studies.nothing:ours", False),
         ("ablations.branching_regularizer", True),
         ("ablations.nothing", False),
+        ("ablations.adaptation --study studies.digits:ours --arm recalibrated", True),
+        ("ablations.adaptation --study studies.digits:ours --arm nothing", False),
+        ("ablations.adaptation --study studies.nyuv2:small_unadapted --arm recalibrated", False),
     ],
 )
 def test_what_can_be_loaded_can_be_run(

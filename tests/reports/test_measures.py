@@ -14,6 +14,7 @@ from dymu.reports.measures import (
     corners_cost_as_little,
     cost_follows_entropy,
     deeper_sharing,
+    falls_with_c,
     losses_follow_preferences,
     own_stream,
 )
@@ -82,19 +83,41 @@ def test_a_cost_is_constant_if_it_has_no_range(study: Any, costs: list[float], m
 
 
 def test_every_task_has_to_follow_its_preference_at_every_c(study: Any) -> None:
-    numbers = {f"preference_loss_correlation__{t}_at_{c}": -0.8 for t in study.tasks for c in (0, 1)}
-    numbers["preference_loss_correlation__parity_at_1"] = 0.1
-    case = case_of(study, with_values(**numbers))
+    def straight(point: Point) -> Point:
+        """Losses of mean 2 that fall by 1.6 from preference 0 to 1; parity's rises by .2 at c = 1."""
+        preference_SN = np.asarray(point.preferences)
+        slope_N = np.array([-1.6, -1.6, 0.2 if point.resource_preference else -1.6])
+        return replace(point, losses=(2 + slope_N * (preference_SN - preference_SN.mean(axis=0))).tolist())
+
+    case = case_of(study, with_points(straight))
     assert margins(losses_follow_preferences(min)(case)) == pytest.approx([-0.1] * 3)
     assert margins(losses_follow_preferences(average_of_tasks)(case)) == pytest.approx([0.5] * 3)
 
 
-def test_a_loss_that_never_varies_follows_nothing(study: Any) -> None:
-    def without(_: str, __: int, record: Record) -> Record:
-        values = {name: v for name, v in record.values.items() if "preference_loss" not in name}
-        return replace(record, values=values)
+def test_a_value_has_to_fall_at_every_step_of_c(study: Any) -> None:
+    study.arms["baseline"].resources = (0.0, 0.5, 1.0)
+    steady = {"active_macs_at_0": 8.0, "active_macs_at_0.5": 5.0, "active_macs_at_1": 4.0}
+    found = falls_with_c("active_macs")(case_of(study, with_values(**steady)))
+    assert margins(found) == pytest.approx([0.25] * 3)
 
-    assert margins(losses_follow_preferences(min)(case_of(study, without))) == [0.0] * 3
+
+def test_a_value_that_rises_in_between_does_not_fall(study: Any) -> None:
+    study.arms["baseline"].resources = (0.0, 0.5, 1.0)
+    bent = {"active_macs_at_0": 8.0, "active_macs_at_0.5": 10.0, "active_macs_at_1": 4.0}
+    assert margins(falls_with_c("active_macs")(case_of(study, with_values(**bent)))) == pytest.approx(
+        [-0.2] * 3
+    )
+
+
+def test_the_fall_that_the_paper_prints_stands_beside(study: Any) -> None:
+    found = falls_with_c("active_parameters")(case_of(study))
+    assert isinstance(found, Margins)
+    assert found.paper == pytest.approx(41.06 / 34.68 - 1)
+
+
+def test_a_loss_that_never_varies_follows_nothing(study: Any) -> None:
+    constant = with_points(lambda point: replace(point, losses=[[1.0, 2.0, 3.0]] * len(point.losses)))
+    assert margins(losses_follow_preferences(min)(case_of(study, constant))) == pytest.approx([0.0] * 3)
 
 
 def test_an_average_of_many_tasks_leaves_out_the_outer_quarters() -> None:

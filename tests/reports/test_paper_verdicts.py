@@ -78,7 +78,13 @@ def test_a_claim_whose_arms_cannot_be_made_does_not_apply(study: Any) -> None:
     _, (finding,) = found(
         study, check(arms=("baseline", "phn")), exists=lambda target: target != "studies.digits:phn"
     )
-    assert (finding.outcome, finding.reason) == ("not applicable", "there is no studies.digits:phn")
+    assert (finding.outcome, finding.reason) == ("not applicable", "`studies.digits:phn` cannot be run")
+
+
+def test_a_question_is_asked_with_its_study_and_arms(study: Any) -> None:
+    asked: list[str] = []
+    found(study, check(arms=("baseline", "recalibrated")), exists=lambda text: bool(asked.append(text)))
+    assert asked == ["ablations.adaptation --study studies.digits:ours --arm baseline --arm recalibrated"]
 
 
 def test_records_count_even_where_no_run_can_make_more(study: Any) -> None:

@@ -1,11 +1,15 @@
 """Every command in the documents is one that the command line takes, and none is left out in silence."""
 
 import ast
+import re
+import shlex
 
 import pytest
 import typer
+from rich.text import Text
 
 from tests.architecture.documents import (
+    NEEDS,
     PAGES,
     ROOT,
     Block,
@@ -14,10 +18,12 @@ from tests.architecture.documents import (
     check_foreign,
     commands,
     mentions,
-    the_command,
+    the_verbs,
 )
 
 LANGUAGES = {"", "sh", "python", "yaml", "text"}
+VERBS = the_verbs()
+TEXT = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 ALL = [block for page in PAGES for block in blocks(page)]
 
 
@@ -59,6 +65,21 @@ def test_commands_in_running_text_exist(page: str) -> None:
         check(words, whole=False)
 
 
+def test_what_is_not_run_is_of_few_kinds() -> None:
+    assert {need for block in ALL for need in block.needs} == set(NEEDS)
+    assert len(NEEDS) <= 6
+    assert not [label(block) for block in ALL if len(block.needs) > 1]
+    skipped = [block for block in ALL if block.is_shell and not block.is_run]
+    assert len(skipped) <= 16
+    assert all(sum(one.page == block.page for one in skipped) <= 7 for block in skipped)
+
+
+def test_python_is_run_or_is_an_excerpt() -> None:
+    python = [block for block in ALL if block.language == "python"]
+    assert {block.page for block in python if not block.excerpt} == {"docs/tutorial.md"}
+    assert not [label(block) for block in python if block.excerpt and block.file]
+
+
 @pytest.mark.parametrize("block", [block for block in ALL if block.language == "python"], ids=label)
 def test_python_in_documents_is_python(block: Block) -> None:
     ast.parse(block.text)
@@ -79,12 +100,22 @@ def test_a_typo_is_found(words: list[str]) -> None:
         check(words, whole=True)
 
 
-def test_verbs_are_all_in_some_document() -> None:
-    shown = {name for name, verb in the_command().commands.items() if not verb.hidden}
-    typed = [words for block in ALL if block.is_shell for words in commands(block.text)]
-    told = [words for page in PAGES for words in mentions(page)]
-    said = {words[1] for words in [*typed, *told] if words[0] == "dymu" and len(words) > 1}
-    assert shown <= said, f"no document says what these are for: {sorted(shown - said)}"
+@pytest.mark.parametrize("name", VERBS)
+def test_examples_in_the_help_are_taken_as_they_stand(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYMU_DATA", ".")
+    for line in Text.from_markup(VERBS[name].epilog or "").plain.splitlines():
+        for words in commands(line) if line.startswith("dymu ") else ():
+            if words[0] == "dymu":
+                assert shlex.join(words).startswith(name)
+                check(words, whole=True)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_and_flag_is_in_some_document(name: str) -> None:
+    assert name in TEXT, f"no document says what `{name}` is for"
+    flags = {flag for part in VERBS[name].params for flag in part.opts if flag.startswith("--")}
+    untold = {flag for flag in flags - {"--help"} if not re.search(rf"{flag}(?![\w-])", TEXT)}
+    assert not untold, f"no document says what these flags of `{name}` are for: {sorted(untold)}"
 
 
 def test_the_pictures_are_small() -> None:

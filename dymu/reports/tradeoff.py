@@ -212,11 +212,9 @@ def _notes(results: Results, *, real: bool, logarithmic: bool, shown: int, pairs
             f"gives the pair. For the real curves: {command_for(results.manifest)}"
         ]
     else:
-        how = [
-            "A point is a preference shared by the two tasks, others having none; from one task alone to "
-            "the other alone. Lines: means over seeds"
-            + ("; thin: single seeds." if len(results.manifest.seeds) > 1 else ".")
-        ]
-    scale = ["Logarithmic axes."] if logarithmic else []
+        thin = "; thin: single seeds" if len(results.manifest.seeds) > 1 else ""
+        how = [f"Points: preferences that the two tasks share alone. Lines: means over seeds{thin}."]
+    if logarithmic:
+        how = [f"{how[0]} Logarithmic axes."]
     some = [f"{shown} of {pairs} pairs: those over which losses range most."] if shown < pairs else []
-    return [*how, *scale, *some, *missing_lines(results)]
+    return [*how, *some, *missing_lines(results)]

@@ -149,6 +149,24 @@ def read_record(folder: Path) -> Record:
     return _loads(content(), where=str(path), again=content)
 
 
+def read_provenance(folder: Path) -> Mapping[str, Any]:
+    """How what is in a published folder came about; empty where nothing says so.
+
+    Raises:
+        StoreError: If it is no JSON object.
+    """
+    path = folder / PROVENANCE
+    if not path.exists():
+        return {}
+    try:
+        form = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}. Run `dymu cache verify`.") from error
+    if not isinstance(form, dict):
+        raise StoreError(f"{path} is no JSON object. Run `dymu cache verify`.")
+    return form
+
+
 def loads_record(content: bytes, *, where: str) -> Record:
     """Parse a record.
 

@@ -1,13 +1,12 @@
 """Finds the records of a question in a store, and refuses to put side by side what cannot be compared."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from dymu.artifacts.manifest import Manifest, ManifestArm
-from dymu.artifacts.record import PROVENANCE, Record, Value, read_record
+from dymu.artifacts.record import Record, Value, read_provenance, read_record
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
 from dymu.reports.comparable import TASKS, Mixture, mixtures, protocol_of
@@ -170,8 +169,7 @@ def _results(store: Store, manifest: Manifest, origins: Sequence[Manifest]) -> R
                 continue
             folder = store.path(address)
             records[arm.name, seed] = read_record(folder)
-            path = folder / PROVENANCE
-            provenance[arm.name, seed] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            provenance[arm.name, seed] = read_provenance(folder)
     return Results(
         manifest=manifest,
         records=records,
@@ -185,12 +183,16 @@ def _checked(results: Results, *, allow_mixed: bool) -> Results:
     found = mixtures(results.records, {arm.name: arm for arm in results.arms})
     for mixture in found:
         if not allow_mixed or mixture.what == TASKS:
-            (one, here), (two, there) = mixture.sides[:2]
+            (one, (here, *_)), (two, (there, *_)) = mixture.sides[:2]
+            left, right = (
+                f"arm {arm} at seed {seed} ({results.records[arm, seed].address})"
+                for arm, seed in (here, there)
+            )
             advice = " or mark what differs with --allow-mixed" if mixture.what != TASKS else ""
             raise ReportError(
-                f"{results.manifest.name}: arm {here[0][0]} at seed {here[0][1]} and arm {there[0][0]} at "
-                f"seed {there[0][1]} were made differently and cannot stand in one table: {mixture.what} is "
-                f"{one!r} and {two!r}. Run both again with one version of the study{advice}."
+                f"{results.manifest.name}: {left} and {right} were made differently and cannot stand in one "
+                f"table: {mixture.what} is {one!r} and {two!r}. Run both again with one version of the "
+                f"study{advice}."
             )
     return replace(results, mixed=tuple(found))
 

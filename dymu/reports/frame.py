@@ -1,6 +1,5 @@
 """Records as one wide table, for analyses of one's own: a row per question, arm and seed."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dymu.artifacts.manifest import Manifest
-from dymu.artifacts.record import PROVENANCE, read_record
+from dymu.artifacts.record import read_provenance, read_record
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
 from dymu.reports.collect import EVALUATE
@@ -37,8 +36,7 @@ def records_frame(store: Store, manifests: Sequence[Manifest]) -> pd.DataFrame:
                     continue
                 folder = store.path(address)
                 record = read_record(folder)
-                origin = folder / PROVENANCE
-                told = json.loads(origin.read_text(encoding="utf-8")) if origin.exists() else {}
+                told = read_provenance(folder)
                 rows.append(
                     {
                         "name": manifest.name,

@@ -100,6 +100,8 @@ def look_up(known: Sequence[Manifest], wanted: Wanted, has_records: Callable[[Ma
         ReportError: If nothing or more than one thing fits; lists what there is and how to make what is not.
     """
     pool = [manifest for manifest in known if not any(arm.ad_hoc for arm in manifest.arms)]
+    if wanted.kind == "table" and wanted.number is not None:
+        _check_number(pool, wanted)
     fitting = _fitting(pool, wanted, has_records)
     if len(fitting) == 1:
         return Answer(manifests=tuple(fitting), note=_note(fitting[0], wanted))
@@ -114,6 +116,28 @@ def look_up(known: Sequence[Manifest], wanted: Wanted, has_records: Callable[[Ma
             return Answer(manifests=tuple(together))
     there = f"there is {_listed(known)}" if known else "it is empty"
     raise ReportError(f"the store has no results for {wanted.text}: {there}. Make them: {_command(wanted)}.")
+
+
+def _check_number(pool: Sequence[Manifest], wanted: Wanted) -> None:
+    """Refuse a table that the paper does not have, and a question that is about another one."""
+    number, last = wanted.number, max(_TABLES)
+    if number not in _TABLES:
+        raise ReportError(
+            f"the paper has Tables 1 to {last}, not {number}. For a question without a number: "
+            "`dymu table --question QUESTION`."
+        )
+    if wanted.question is None:
+        return
+    leaf = wanted.question.rpartition(".")[2]
+    answers = [n for n, names in _TABLES.items() if leaf in names or leaf.startswith(f"{names[1]}_")]
+    sources = {manifest.source for manifest in pool if _leaf(manifest) == leaf}
+    answers = answers or [n for n in _TABLES if any(_from(f"Table {n}", source) for source in sources)]
+    if answers and number not in answers:
+        listed = " or ".join(str(n) for n in answers)
+        raise ReportError(
+            f"question {wanted.question} is about Table {listed} of the paper, not Table {number}; leave out "
+            "the number or the question."
+        )
 
 
 def _fitting(
@@ -133,8 +157,8 @@ def _fitting(
     if wanted.kind == "figure" and wanted.number in _TRADE_OFFS:
         own = [manifest for manifest in fitting if _is_trade_off(manifest)]
         others = [manifest for manifest in fitting if not _is_trade_off(manifest)]
-        measured = [manifest for manifest in own if has_records(manifest)]
-        return measured or _of_number(others, wanted.number, wanted.kind) or own
+        done = [manifest for manifest in own if has_records(manifest)]
+        return done or _of_number(others, wanted.number, wanted.kind) or own
     if wanted.number is not None:
         return _of_number(fitting, wanted.number, wanted.kind)
     plain = [manifest for manifest in fitting if manifest.name == manifest.study]

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from dymu.artifacts.record import RECORD, Point, Record, Value, loads_record, read_record
+from dymu.artifacts.record import (
+    PROVENANCE,
+    RECORD,
+    Point,
+    Record,
+    Value,
+    loads_record,
+    read_provenance,
+    read_record,
+)
 from dymu.errors import StoreError
 
 
@@ -76,6 +85,19 @@ def test_what_is_no_record_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / RECORD).write_text(text)
     with pytest.raises(StoreError, match=r"record\.json is not a readable record.*dymu cache verify"):
         read_record(tmp_path)
+
+
+def test_provenance_is_what_stands_beside_a_record(tmp_path: Path) -> None:
+    assert read_provenance(tmp_path) == {}
+    (tmp_path / PROVENANCE).write_text('{"device": "cpu"}')
+    assert read_provenance(tmp_path) == {"device": "cpu"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"a": "\x00"}'])
+def test_damaged_provenance_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / PROVENANCE).write_text(text)
+    with pytest.raises(StoreError, match=r"provenance\.json .*dymu cache verify"):
+        read_provenance(tmp_path)
 
 
 def test_unknown_field_is_refused(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def test_what_was_measured_differently_does_not_share_a_table(
     study: Any, changes: dict[str, Any], what: str
 ) -> None:
     study.publish(spoiled(**changes))
-    with pytest.raises(ReportError, match=f"arm no-affinity at seed 1.*{what}"):
+    where = r"arm no-affinity at seed 1 \(evaluate/digits-ours-no-affinity-1\)"
+    with pytest.raises(ReportError, match=f"{where}.*{what}"):
         results_of(study.store, study.manifest)
 
 

@@ -33,6 +33,34 @@ def test_figures_of_the_arms_of_table_6_are_found(study: Any, number: int) -> No
     assert find(study.store, number, "figure") == "digits-ours.branching_regularizer"
 
 
+@pytest.mark.parametrize("number", [-1, 0, 9, 61])
+def test_a_table_that_the_paper_does_not_have_is_refused(study: Any, number: int) -> None:
+    study.publish()
+    with pytest.raises(ReportError, match=f"the paper has Tables 1 to 8, not {number}"):
+        find(study.store, number)
+
+
+def test_a_number_and_a_question_about_another_table_disagree(study: Any) -> None:
+    study.publish()
+    with pytest.raises(ReportError, match="branching_regularizer is about Table 6 of the paper, not Table 3"):
+        find(study.store, 3, question="ablations.branching_regularizer")
+    assert find(study.store, 6, question="branching_regularizer") == "digits-ours.branching_regularizer"
+
+
+def test_a_question_of_ones_own_is_about_the_table_that_it_names(study: Any) -> None:
+    study.question, study.source = "mine", "Table 3, row 2"
+    study.publish()
+    assert find(study.store, 3, question="mine") == "digits-ours.mine"
+    with pytest.raises(ReportError, match="question mine is about Table 3"):
+        find(study.store, 6, question="mine")
+
+
+def test_a_stand_in_for_four_tables_goes_with_each_of_their_numbers(study: Any) -> None:
+    study.question, study.source = "baselines_scenes", "Table 3"
+    study.publish()
+    assert find(study.store, 4, question="baselines_scenes") == "digits-ours.baselines_scenes"
+
+
 @pytest.mark.parametrize("text", ["studies.digits:ours", "mine.digits:ours", "digits-ours"])
 def test_a_study_is_found_by_what_the_user_types(study: Any, text: str) -> None:
     study.publish()

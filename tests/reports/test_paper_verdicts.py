@@ -83,7 +83,12 @@ def test_a_claim_whose_arms_cannot_be_made_does_not_apply(study: Any) -> None:
 
 def test_a_question_is_asked_with_its_study_and_arms(study: Any) -> None:
     asked: list[str] = []
-    found(study, check(arms=("baseline", "recalibrated")), exists=lambda text: bool(asked.append(text)))
+
+    def exists(text: str) -> bool:
+        asked.append(text)
+        return False
+
+    found(study, check(arms=("baseline", "recalibrated")), exists=exists)
     assert asked == ["ablations.adaptation --study studies.digits:ours --arm baseline --arm recalibrated"]
 
 

@@ -17,7 +17,7 @@ from dymu.artifacts.store import Store
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.figure_notes import LINE_IN, wrapped, write_notes
-from dymu.reports.style import COLUMN_IN, MAP_COLOURS, panels, shortened
+from dymu.reports.style import COLUMN_IN, MAP_COLOURS, SMALLEST, panels, shortened, task_text
 
 Floats = NDArray[np.float64]
 
@@ -96,7 +96,7 @@ def affinity_figure(found: Sequence[Affinities], tasks: Sequence[str]) -> Figure
         notes.append(f"{_arms(each, num_arms)}: {seeds}{spread}")
     notes = wrapped(notes, COLUMN_IN)
     height = 2.55 * len(found) + LINE_IN * len(notes) + 0.1
-    figure = Figure(figsize=(COLUMN_IN, height), layout="constrained")
+    figure = Figure(figsize=(COLUMN_IN, height if numbered else height + 0.3), layout="constrained")
     scale = Normalize(0.0, 1.0)
     axes = [row[0] for row in panels(figure, len(found), 1)]
     for axis, each in zip(axes, found, strict=True):
@@ -106,7 +106,11 @@ def affinity_figure(found: Sequence[Affinities], tasks: Sequence[str]) -> Figure
             _write_numbers(axis, each, scale)
         if len(found) > 1:
             axis.set_title(shortened(_arms(each, num_arms), 40), loc="left")
-    bar = figure.colorbar(ScalarMappable(scale, MAP_COLOURS), ax=axes, shrink=0.8 / len(found), aspect=22)
+    # Long names of tasks stand left of the matrix: then the bar has its place below.
+    place: dict[str, Any] = {"shrink": 0.8 / len(found), "aspect": 22}
+    if not numbered:
+        place = {"location": "bottom", "shrink": 0.8, "aspect": 26, "pad": 0.02}
+    bar = figure.colorbar(ScalarMappable(scale, MAP_COLOURS), ax=axes, **place)
     bar.set_label("affinity")
     bar.outline.set_linewidth(0.5)
     write_notes(figure, notes)
@@ -124,11 +128,16 @@ def _arms(found: Affinities, num_arms: int) -> str:
 
 
 def _name_tasks(axis: Any, tasks: Sequence[str]) -> None:
-    small = {} if len(tasks) <= _MAX_NUMBERED else {"fontsize": 5.0}
-    names = [shortened(task, 18) for task in tasks]
-    turned = len(tasks) > 4 or any(len(name) > 8 for name in names)
-    axis.set_xticks(range(len(tasks)), names, rotation=90 if turned else 0, **small)
-    axis.set_yticks(range(len(tasks)), names, **small)
+    names = [task_text(task, 18) for task in tasks]
+    if len(tasks) > _MAX_NUMBERED:  # columns are numbered as the rows are
+        axis.set_xticks(
+            range(len(tasks)), [str(i + 1) for i in range(len(tasks))], rotation=90, fontsize=SMALLEST
+        )
+        axis.set_yticks(range(len(tasks)), [f"{n}  {i + 1}" for i, n in enumerate(names)], fontsize=SMALLEST)
+    else:
+        turned = len(tasks) > 4 or any(len(name) > 12 for name in names)
+        axis.set_xticks(range(len(tasks)), names, rotation=90 if turned else 0)
+        axis.set_yticks(range(len(tasks)), names)
     axis.tick_params(length=0)
     for side in axis.spines.values():
         side.set_visible(False)
@@ -143,7 +152,7 @@ def _write_numbers(axis: Any, found: Affinities, scale: Normalize) -> None:
         spread = deviation > 0  # neither for a single seed nor for a task and itself
         axis.text(j, i - (0.1 if spread else 0.0), f"{value:.2f}", fontsize=7, **text)
         if spread:
-            axis.text(j, i + 0.17, f"± {deviation:.2f}", fontsize=5.5, **text)
+            axis.text(j, i + 0.17, f"± {deviation:.2f}", fontsize=SMALLEST, **text)
 
 
 def _published(arm: ManifestArm, store: Store) -> tuple[tuple[int, str], ...]:

@@ -1,10 +1,12 @@
 """Training curves: what each stage logged, one figure per stage, one line per arm.
 
 Thin lines are seeds and, of a stage that an arm has several times (the nets of a static grid), each of them.
+What is logged for each of many tasks is drawn as its mean over tasks.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
 from dymu.reports.collect import EVALUATE, Results
-from dymu.reports.style import PAGE_IN, line_of, panels, shortened
+from dymu.reports.style import PAGE_IN, line_of, panels, shortened, task_text
 from dymu.tracking.spool import METRICS
 from dymu.tracking.tail import Line, Tail
 
 _COLUMNS = 3
 _ROW_IN = 1.55
 _LOGARITHMIC = ("temperature", "learning_rate")
+_DECADES = 200  # highest by lowest, from which on ticks are whole decades
+_MAX_TASKS = 5  # of more, each task has no panel of its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +53,9 @@ def curves(results: Results, store: Store) -> dict[str, Figure]:
         ReportError: If no stage logged anything.
     """
     found = {stage: _curves_of(results, store, stage) for stage in _stages(results)}
-    drawn = {stage: _draw(results, lines) for stage, lines in found.items() if lines}
+    drawn = {
+        stage: _draw(results, lines) for stage, lines in found.items() if metrics_of(lines, results.tasks)
+    }
     if not drawn:
         raise ReportError(
             f"no step of {results.manifest.name} has logged metrics; start it with "
@@ -87,7 +93,7 @@ def _curves_of(results: Results, store: Store, stage: str) -> list[Curve]:
     return [
         Curve(arms=tuple(arms), seed=seed, lines=read[address])
         for address, (seed, arms) in users.items()
-        if len(read[address]) > 1  # a single value is no curve
+        if len(read[address]) > 1
     ]
 
 
@@ -100,8 +106,9 @@ def _folder(store: Store, address: str) -> Path:
 
 
 def _draw(results: Results, found: Sequence[Curve]) -> Figure:
-    names = {name for curve in found for _, logged in curve.lines for name in logged}
-    metrics = sorted(names, key=lambda name: _rank(name, results.tasks))
+    if len(results.tasks) > _MAX_TASKS:
+        found = [replace(curve, lines=_over_tasks(curve.lines, results.tasks)) for curve in found]
+    metrics = metrics_of(found, results.tasks)
     rows = -(-len(metrics) // _COLUMNS)
     figure = Figure(figsize=(PAGE_IN, _ROW_IN * rows + 0.45), layout="constrained")
     axes = [axis for row in panels(figure, rows, _COLUMNS) for axis in row]
@@ -109,7 +116,7 @@ def _draw(results: Results, found: Sequence[Curve]) -> Figure:
     for axis, metric in zip(axes, metrics, strict=False):
         for index, arms in enumerate(groups):
             _draw_group(axis, [curve.lines for curve in found if curve.arms == arms], metric, index)
-        axis.set_title(shortened(metric.replace("_", " "), 30), loc="left")
+        axis.set_title(task_text(metric.replace("/*", ", mean over tasks"), 40), loc="left")
         axis.margins(x=0.02)
         if metric in _LOGARITHMIC:
             _make_logarithmic(axis)
@@ -138,11 +145,33 @@ def _draw_group(axis: Any, seeds: Sequence[Sequence[Line]], metric: str, index: 
         axis.plot(common, [np.mean([row[step] for row in rows]) for step in common], **line_of(index))
 
 
+def _over_tasks(lines: Sequence[Line], tasks: Sequence[str]) -> list[Line]:
+    """Lines with one value in place of those of all tasks: ``loss/*`` is the mean of ``loss/TASK``."""
+    made = []
+    for step, logged in lines:
+        families: dict[str, list[float]] = {}
+        for name, value in logged.items():
+            family, _, task = name.rpartition("/")
+            families.setdefault(f"{family}/*" if task in tasks else name, []).append(value)
+        made.append((step, {name: float(np.mean(values)) for name, values in families.items()}))
+    return made
+
+
 def _make_logarithmic(axis: Any) -> None:
     axis.set_yscale("log")
-    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    low, high = axis.get_ylim()
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < _DECADES * low else (1.0,)))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_minor_locator(NullLocator())
+
+
+def metrics_of(found: Sequence[Curve], tasks: Sequence[str]) -> list[str]:
+    """What some step logged more than once, in the order of panels; a single value is no curve."""
+    several = set()
+    for curve in found:
+        counts = Counter(name for _, logged in curve.lines for name in logged)
+        several |= {name for name, count in counts.items() if count > 1}
+    return sorted(several, key=lambda name: _rank(name, tasks))
 
 
 def _rank(name: str, tasks: Sequence[str]) -> tuple[int, int, str]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from dymu.reports.collect import Results
+from dymu.reports.style import SMALLEST
 
-LINE_IN = 0.115
+LINE_IN = 0.12
 """Height of a line of a note."""
 
-_CHARACTERS_AN_INCH = 24
+_CHARACTERS_AN_INCH = 22
 
 
 def missing_lines(results: Results) -> list[str]:
@@ -32,7 +33,7 @@ def wrapped(lines: Sequence[str], width_in: float) -> list[str]:
 def write_notes(figure: Figure, lines: Sequence[str]) -> None:
     """Write wrapped lines below a figure; leave :data:`LINE_IN` a line for them."""
     if lines:
-        figure.supxlabel("\n".join(lines), fontsize=5.5, x=0.01, ha="left", color="#444444")
+        figure.supxlabel("\n".join(lines), fontsize=SMALLEST, x=0.01, ha="left", color="#444444")
 
 
 def resource_label(c: float | None) -> str:

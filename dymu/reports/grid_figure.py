@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from dymu.reports.grid import Controller, Grid, GridComparison
-from dymu.reports.style import COLOURS, COLUMN_IN, DASHES, RESOURCE_MARKERS, panels, shortened
+from dymu.reports.style import COLOURS, COLUMN_IN, DASHES, RESOURCE_MARKERS, SMALLEST, panels, shortened
 
 _PANEL_IN, _LINE_IN = 1.75, 0.13
 _UNITS = ((3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -57,7 +57,7 @@ def grid_figure(found: GridComparison) -> Figure:
     by_time.tick_params(labelleft=False)
     figure.legend(handles=handles, loc="outside upper left", labelspacing=0.25)
     if missing:
-        figure.supxlabel("\n".join(missing), fontsize=5.5, x=0.01, ha="left", color="#444444")
+        figure.supxlabel("\n".join(missing), fontsize=SMALLEST, x=0.01, ha="left", color="#444444")
     return figure
 
 

@@ -14,7 +14,7 @@ from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.figure_notes import LINE_IN, in_order, missing_lines, resource_label, wrapped, write_notes
 from dymu.reports.staircase import dominating, project, staircase, surface
-from dymu.reports.style import COLOURS, COLUMN_IN, PAGE_IN, panels, shortened
+from dymu.reports.style import COLOURS, COLUMN_IN, PAGE_IN, SMALLEST, panels, shortened, task_text
 
 Floats = NDArray[np.float64]
 
@@ -101,7 +101,9 @@ def hypervolume_figure(results: Results) -> Figure:
             if attained is None:
                 axis.set_axis_off()
                 continue
-            _draw(axis, attained, results.tasks, limits, last=row == len(arms) - 1)
+            below = (found[other.name] for other in arms[row + 1 :])
+            last = not any(c in own or (column == 0 and None in own) for own in below)
+            _draw(axis, attained, results.tasks, limits, last=last)
             _write_volume(axis, attained.volume, right=num_tasks == 3)
             if row == 0 and c is not None:
                 axis.set_title(resource_label(c), pad=14)
@@ -148,9 +150,9 @@ def _draw_area(axis: Any, found: Attained, tasks: Sequence[str], limits: Floats,
     axis.plot(*found.reference, "x", color=COLOURS[1], markersize=4)
     axis.set_xlim(limits[0, 0], limits[1, 0] * 1.05)
     axis.set_ylim(limits[0, 1], limits[1, 1] * 1.05)
-    axis.set_ylabel(shortened(tasks[1], 20))
+    axis.set_ylabel(f"loss of {task_text(tasks[1], 20)}")
     if last:
-        axis.set_xlabel(shortened(tasks[0], 20))
+        axis.set_xlabel(f"loss of {task_text(tasks[0], 20)}")
     else:
         axis.tick_params(labelbottom=False)
 
@@ -173,7 +175,7 @@ def _draw_cube(axis: Any, found: Attained, tasks: Sequence[str], limits: Floats)
     for task, edge in zip(tasks, edges, strict=True):
         x, y = project(1.06 * edge)
         side = "center" if abs(x) < 0.1 else ("left" if x > 0 else "right")
-        axis.text(x, y, shortened(task, 12), ha=side, va="bottom" if y > 0 else "top", fontsize=6)
+        axis.text(x, y, task_text(task, 12), ha=side, va="bottom" if y > 0 else "top", fontsize=6)
     axis.set_aspect("equal")
     axis.set_xlim(-1.25, 1.25)
     axis.set_ylim(-1.12, 1.2)
@@ -189,8 +191,8 @@ def _draw_lines(axis: Any, found: Attained, tasks: Sequence[str], limits: Floats
     axis.plot(x, found.reference, color=COLOURS[1], linewidth=0.9)
     axis.set_xlim(-0.2, len(tasks) - 0.8)
     axis.set_ylim(float(limits[0].min()), float(limits[1].max()) * 1.05)
-    names = [shortened(task, 12) for task in tasks] if last else [""] * len(tasks)
-    axis.set_xticks(x, names, rotation=90 if len(tasks) > 5 else 0, fontsize=5.5)
+    names = [task_text(task, 12) for task in tasks] if last else [""] * len(tasks)
+    axis.set_xticks(x, names, rotation=90 if len(tasks) > 5 else 0, fontsize=SMALLEST)
     axis.set_ylabel("loss")
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from dymu.artifacts.record import Record
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
-from dymu.reports.figure_notes import LINE_IN, missing_lines, wrapped, write_notes
-from dymu.reports.style import COLOURS, PAGE_IN, RESOURCE_MARKERS, line_of, panels, shortened
+from dymu.reports.figure_notes import LINE_IN, in_order, missing_lines, resource_label, wrapped, write_notes
+from dymu.reports.style import PAGE_IN, line_of, panels, resource_style, shortened, task_text
 
 Floats = NDArray[np.float64]
 
@@ -20,6 +20,10 @@ _ROW_IN = 1.35
 _BINS = 5
 MAX_COLUMNS = 5
 _LEGEND_COLUMNS = 3
+_LINES = (
+    "each fifth of the evaluation preferences by the weight of this task, whatever the other weights are, of "
+    "all seeds together."
+)
 
 
 def preference_loss(results: Results) -> Figure:
@@ -39,32 +43,27 @@ def preference_loss(results: Results) -> Figure:
     if len(results.tasks) > MAX_COLUMNS:
         return _many_tasks(results, {arm.label: measured[arm.name] for arm in arms})
     tasks = results.tasks
-    notes = wrapped(missing_lines(results), PAGE_IN)
+    how = f"Small: an evaluation preference at one seed. Lines: means of {_LINES}"
+    notes = wrapped([how, *missing_lines(results)], PAGE_IN)
     height = _ROW_IN * len(arms) + 0.5 + LINE_IN * len(notes)
     figure = Figure(figsize=(PAGE_IN, height), layout="constrained")
     axes = panels(figure, len(arms), len(tasks), sharex=True, sharey="col")  # arms can be compared
-    resources = sorted(
-        {c for found in measured.values() for c in found}, key=lambda c: -1.0 if c is None else c
-    )
+    resources = in_order({c for found in measured.values() for c in found})
     for row, arm in enumerate(arms):
         for column, task in enumerate(tasks):
             axis = axes[row][column]
-            for index, c in enumerate(resources):
-                if c in measured[arm.name]:
-                    preference_SN, loss_SN = measured[arm.name][c]
-                    _draw(axis, preference_SN[:, column], loss_SN[:, column], index)
+            for c in in_order(set(measured[arm.name])):
+                preference_SN, loss_SN = measured[arm.name][c]
+                _draw(axis, preference_SN[:, column], loss_SN[:, column], resource_style(c, resources))
             axis.set_xlim(-0.02, 1.02)
             if row == 0:
-                axis.set_title(shortened(task, 20))
+                axis.set_title(task_text(task, 20))
             if row == len(arms) - 1:
                 axis.set_xlabel("preference")
         axes[row][0].set_ylabel(shortened(arm.label, 22) + "\ntest loss")
     if resources != [None]:
-        handles = [
-            Line2D([], [], color=COLOURS[i], marker=RESOURCE_MARKERS[i % len(RESOURCE_MARKERS)], markersize=3)
-            for i in range(len(resources))
-        ]
-        labels = ["no c" if c is None else f"c = {c:g}" for c in resources]
+        handles = [Line2D([], [], **resource_style(c, resources), markersize=3) for c in resources]
+        labels = [resource_label(c) for c in resources]
         figure.legend(handles, labels, loc="outside upper right", ncols=len(resources))
     write_notes(figure, notes)
     return figure
@@ -78,17 +77,17 @@ def _many_tasks(
     lines = {
         (label, c): sample
         for label, samples in measured.items()
-        for c, sample in sorted(samples.items(), key=lambda item: -1.0 if item[0] is None else item[0])
+        for c, sample in ((c, samples[c]) for c in in_order(set(samples)))
     }
     legend_rows = -(-len(lines) // _LEGEND_COLUMNS)
-    notes = wrapped(missing_lines(results), PAGE_IN)
+    notes = wrapped([f"Means of {_LINES}", *missing_lines(results)], PAGE_IN)
     height = _ROW_IN * rows + 0.3 + 0.14 * legend_rows + LINE_IN * len(notes)
     figure = Figure(figsize=(PAGE_IN, height), layout="constrained")
     axes = [axis for row in panels(figure, rows, MAX_COLUMNS) for axis in row]
     for number, (axis, task) in enumerate(zip(axes, tasks, strict=False)):
         for index, (preference_SN, loss_SN) in enumerate(lines.values()):
             axis.plot(*binned(preference_SN[:, number], loss_SN[:, number]), **line_of(index))
-        axis.set_title(shortened(task, 19), loc="left", fontsize=6.5)
+        axis.set_title(task_text(task, 19), loc="left", fontsize=6.5)
         axis.set_xlim(left=0)
     for axis in axes[len(tasks) :]:
         axis.set_axis_off()
@@ -125,8 +124,6 @@ def binned(x: Floats, y: Floats, bins: int = _BINS) -> tuple[Floats, Floats]:
     )
 
 
-def _draw(axis: Any, preference_S: Floats, loss_S: Floats, index: int) -> None:
-    colour = COLOURS[index % len(COLOURS)]
-    marker = RESOURCE_MARKERS[index % len(RESOURCE_MARKERS)]
-    axis.plot(preference_S, loss_S, marker, color=colour, markersize=2, alpha=0.35, markeredgewidth=0)
-    axis.plot(*binned(preference_S, loss_S), color=colour)
+def _draw(axis: Any, preference_S: Floats, loss_S: Floats, style: Mapping[str, Any]) -> None:
+    axis.plot(preference_S, loss_S, linestyle="none", **style, markersize=2, alpha=0.35, markeredgewidth=0)
+    axis.plot(*binned(preference_S, loss_S), **style, markersize=3)

@@ -1,6 +1,6 @@
 """Figures 5 and 9 to 12: which share of the anchor net is active, over the triangle of 3 preferences."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -13,10 +13,12 @@ from dymu.artifacts.manifest import ManifestArm
 from dymu.artifacts.record import Record
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
-from dymu.reports.figure_notes import LINE_IN, missing_lines, wrapped, write_notes
-from dymu.reports.style import COLUMN_IN, MAP_COLOURS, shortened
+from dymu.reports.figure_notes import LINE_IN, in_order, missing_lines, resource_label, wrapped, write_notes
+from dymu.reports.style import COLUMN_IN, MAP_COLOURS, shortened, task_text
 
 Floats = NDArray[np.float64]
+Shares = Mapping[float | None, tuple[Floats, Floats]]
+"""Resource preference to (S, N) preferences and (S,) active shares."""
 
 _SIDE = 40  # triangles along a side; 1600 in all show each of the paper's 1000 preferences
 _ROW_IN = 1.42
@@ -32,7 +34,8 @@ _CORNERS = (
 def resource_map(results: Results) -> Figure:
     """One row per arm, one column per resource preference, one colour scale for all.
 
-    Seeds are averaged; the number in a panel is the mean over the triangle's sampled preferences.
+    Seeds are averaged; the number in a panel is the mean over the triangle's sampled preferences. Beside
+    methods that have a resource preference, one that always runs the same stands in a note.
 
     Raises:
         ReportError: If the study has not three tasks, or no record has costs.
@@ -42,39 +45,72 @@ def resource_map(results: Results) -> Figure:
             f"a resource map is a triangle and needs three tasks; {results.manifest.study} has "
             f"{len(results.tasks)} ({', '.join(results.tasks)}). Draw resource_entropy instead."
         )
-    shares = {arm.name: shares_of(results.of(arm.name).values()) for arm in results.arms}
-    arms = [arm for arm in results.arms if shares[arm.name]]
-    if not arms:
-        raise ReportError(
-            f"no record of {results.manifest.name} holds the costs of sampled preferences; make one with "
-            f"`dymu run {results.manifest.target}`."
-        )
-    resources = sorted(
-        {c for found in shares.values() for c in found}, key=lambda c: -1.0 if c is None else c
-    )
-    scale = _scale(values for found in shares.values() for _, values in found.values())
-    notes = wrapped(missing_lines(results), COLUMN_IN)
+    shares = shares_by_arm(results)
+    arms, constant = apart(results, shares)
+    resources = in_order({c for arm in arms for c in shares[arm.name]})
+    if len(resources) > 1 and None in resources:  # methods without c stand in the first column
+        resources.remove(None)
+    scale = _scale(values for arm in arms for _, values in shares[arm.name].values())
+    notes = wrapped([*constant, *missing_lines(results)], COLUMN_IN)
     height = _ROW_IN * len(arms) + 0.75 + LINE_IN * len(notes)
     figure = Figure(figsize=(COLUMN_IN, height), layout="constrained")
-    axes = figure.subplots(len(arms), len(resources), squeeze=False, subplot_kw={"projection": "ternary"})
+    grid = figure.add_gridspec(len(arms), len(resources))
     for row, arm in enumerate(arms):
+        named = False
         for column, c in enumerate(resources):
-            axis: TernaryAxes = axes[row, column]
-            if c in shares[arm.name]:
-                _draw(axis, *shares[arm.name][c], scale=scale, tasks=results.tasks)
-            else:
-                axis.set_axis_off()
+            found = shares[arm.name].get(c, shares[arm.name].get(None) if column == 0 else None)
+            if found is None:
+                continue
+            axis: TernaryAxes = figure.add_subplot(grid[row, column], projection="ternary")
+            _draw(axis, *found, scale=scale, tasks=results.tasks)
             if row == 0 and c is not None:
-                axis.set_title(f"c = {c:g}", pad=15)
-        _name_row(axes[row, 0], arm)
+                axis.set_title(resource_label(c), pad=15)
+            if not named:
+                _name_row(axis, arm)
+                named = True
     bar = figure.colorbar(
-        ScalarMappable(scale, MAP_COLOURS), ax=axes, location="bottom", shrink=0.7, aspect=28, pad=0.02
+        ScalarMappable(scale, MAP_COLOURS), ax=figure.axes, location="bottom", shrink=0.7, aspect=28, pad=0.02
     )
     bar.ax.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
     bar.set_label("active parameters as part of the anchor net")
     bar.outline.set_linewidth(0.5)
     write_notes(figure, notes)
     return figure
+
+
+def shares_by_arm(results: Results) -> dict[str, Shares]:
+    """Active shares of each arm that was measured.
+
+    Raises:
+        ReportError: If no record has costs.
+    """
+    shares = {arm.name: shares_of(results.of(arm.name).values()) for arm in results.arms}
+    shares = {name: found for name, found in shares.items() if found}
+    if not shares:
+        raise ReportError(
+            f"no record of {results.manifest.name} holds the costs of sampled preferences; make one with "
+            f"`dymu run {results.manifest.target}`."
+        )
+    return shares
+
+
+def apart(results: Results, shares: Mapping[str, Shares]) -> tuple[list[ManifestArm], Sequence[str]]:
+    """Measured arms to draw, and a line on those that always run the same, if others have a preference c."""
+    arms = [arm for arm in results.arms if arm.name in shares]
+    same: dict[str, list[str]] = {}
+    for arm in arms:
+        found = shares[arm.name]
+        if None in found and np.ptp(found[None][1]) == 0:
+            same.setdefault(f"{100 * found[None][1][0]:.0f} %", []).append(arm.name)
+    names = {name for group in same.values() for name in group}
+    varied = [arm for arm in arms if arm.name not in names]
+    if not varied:
+        return arms, ()
+    lines = [
+        f"{', '.join(results.arm(name).label for name in group)}: {share} at every preference."
+        for share, group in same.items()
+    ]
+    return varied, lines
 
 
 def shares_of(records: Iterable[Record]) -> dict[float | None, tuple[Floats, Floats]]:
@@ -155,7 +191,7 @@ def _draw(
     for side in (axis.taxis, axis.laxis, axis.raxis):
         side.set_visible(False)
     for (corner, across, up), task in zip(_CORNERS, tasks, strict=True):
-        axis.text(*corner, shortened(task, 14), ha=across, va=up, fontsize=6.5)
+        axis.text(*corner, task_text(task, 14), ha=across, va=up, fontsize=6.5)
     axis.annotate(
         f"{100 * share_S.mean():.0f} %",
         (1.0, 0.95),

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from dymu.artifacts.trials import Goal, SearchResult, Trial, short_names
 from dymu.errors import ReportError
-from dymu.reports.style import COLOURS, COLUMN_IN, panels, paper_style, save, shortened
+from dymu.reports.style import COLOURS, COLUMN_IN, SMALLEST, panels, paper_style, save, shortened
 
 _ROW_IN = 2.4
 _LABEL = 34
@@ -63,7 +63,7 @@ def front(result: SearchResult) -> Figure:
                 (trial.objectives[across], trial.objectives[down]),
                 textcoords="offset points",
                 xytext=(3, 3),
-                fontsize=5.5,
+                fontsize=SMALLEST,
             )
         axes.set_xlabel(_axis(result.goals[across]))
         axes.set_ylabel(_axis(result.goals[down]))

@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.compare import estimate
-from dymu.reports.figure_notes import LINE_IN, missing_lines, resource_label, wrapped, write_notes
-from dymu.reports.style import COLOURS, PAGE_IN, RESOURCE_MARKERS, panels, shortened
+from dymu.reports.figure_notes import LINE_IN, in_order, missing_lines, resource_label, wrapped, write_notes
+from dymu.reports.style import PAGE_IN, panels, resource_style, shortened
 
 Spread = dict[tuple[str, float | None], dict[int, float]]
 """(Arm, c) to seed to value."""
@@ -18,8 +18,9 @@ Spread = dict[tuple[str, float | None], dict[int, float]]
 _VALUES = {
     "hypervolume": "hypervolume",
     "uniformity": "uniformity",
-    "active_parameter_fraction": "active parameters, %",
+    "active_parameter_fraction": "active parameters,\n% of anchor net",
 }
+_HOW = "Large: means over seeds, bars their 95 % t-intervals. Small: seeds."
 _LINE_OF_ARM_IN = 0.17
 
 
@@ -54,17 +55,22 @@ def seed_spread(results: Results) -> Figure:
             f"{results.manifest.name} has no records; make them with `dymu run {results.manifest.target}`."
         )
     keys = {key for spread in found.values() for key in spread}
-    resources = sorted({c for _, c in keys}, key=lambda c: -1.0 if c is None else c)
+    resources = in_order({c for _, c in keys})
     arms = [arm for arm in results.arms if any(name == arm.name for name, _ in keys)]
     rows = _stacked([[(arm.name, c) for c in resources if (arm.name, c) in keys] for arm in arms])
-    notes = wrapped(missing_lines(results), PAGE_IN)
+    notes = wrapped([_HOW, *missing_lines(results)], PAGE_IN)
     height = _LINE_OF_ARM_IN * (max(rows.values()) + 1.5) + 0.75 + LINE_IN * len(notes)
     figure = Figure(figsize=(PAGE_IN, height), layout="constrained")
     axes = panels(figure, 1, len(found))[0]
     for axis, (name, spread) in zip(axes, found.items(), strict=True):
         scale = 100.0 if name == "active_parameter_fraction" else 1.0
         for (arm_name, c), values in spread.items():
-            _draw(axis, rows[arm_name, c], [scale * value for value in values.values()], resources.index(c))
+            _draw(
+                axis,
+                rows[arm_name, c],
+                [scale * value for value in values.values()],
+                resource_style(c, resources),
+            )
         axis.set_xlabel(_VALUES[name])
         axis.set_ylim(max(rows.values()) + 0.7, -0.7)
         axis.set_yticks([])
@@ -72,8 +78,7 @@ def seed_spread(results: Results) -> Figure:
         axis.set_axisbelow(True)
     _name_arms(axes[0], {arm.label: [y for (name, _), y in rows.items() if name == arm.name] for arm in arms})
     if resources != [None]:
-        styles = [(COLOURS[i % len(COLOURS)], RESOURCE_MARKERS[i % 5]) for i in range(len(resources))]
-        handles = [Line2D([], [], color=colour, marker=mark, markersize=3.5) for colour, mark in styles]
+        handles = [Line2D([], [], **resource_style(c, resources), markersize=3.5) for c in resources]
         figure.legend(handles, [resource_label(c) for c in resources], loc="outside upper right", ncols=5)
     write_notes(figure, notes)
     return figure
@@ -90,16 +95,15 @@ def _stacked(groups: list[list[tuple[str, float | None]]]) -> dict[tuple[str, fl
     return rows
 
 
-def _draw(axis: Any, y: float, values: list[float], index: int) -> None:
-    colour = COLOURS[index % len(COLOURS)]
-    marker = RESOURCE_MARKERS[index % len(RESOURCE_MARKERS)]
+def _draw(axis: Any, y: float, values: list[float], style: Mapping[str, Any]) -> None:
+    colour = style["color"]
     found = estimate(values)
     if found.half_width is not None:
         axis.errorbar(
             found.mean, y, xerr=found.half_width, fmt="none", ecolor=colour, elinewidth=0.8, capsize=2
         )
         axis.plot(values, [y] * len(values), "o", color=colour, markersize=2.2, alpha=0.5, markeredgewidth=0)
-    axis.plot([found.mean], [y], marker, color=colour, markersize=4)
+    axis.plot([found.mean], [y], **style, markersize=4)
 
 
 def _name_arms(axis: Any, rows: Mapping[str, list[float]]) -> None:

@@ -1,6 +1,6 @@
 """Figure 8: hypervolume, uniformity and cost over a swept number, for instance the activity threshold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.compare import estimate
 from dymu.reports.figure_notes import LINE_IN, missing_lines, resource_label, wrapped, write_notes
-from dymu.reports.style import COLOURS, PAGE_IN, RESOURCE_MARKERS, panels
+from dymu.reports.style import PAGE_IN, panels, resource_style
 from dymu.reports.sweep import Series, series_of, sweep_of
 
 _VALUES = {
@@ -21,6 +21,8 @@ _VALUES = {
 }
 _ASIDE = 0.018  # between resource preferences, as part of the swept range, so that bars do not hide bars
 _THRESHOLD = "active_threshold"
+_HOW = "Large: means over seeds, bars their 95 % t-intervals. Small: seeds."
+_DOTTED = "Dotted: 1 by the number of tasks; above it a preference may leave no task active."
 
 
 def sweep_figure(results: Results) -> Figure:
@@ -39,7 +41,9 @@ def sweep_figure(results: Results) -> Figure:
         raise ReportError(
             f"{results.manifest.name} has no records; make them with `dymu run {results.manifest.target}`."
         )
-    notes = wrapped(missing_lines(results), PAGE_IN)
+    beside_threshold = sweep.paths[0].endswith(_THRESHOLD)
+    how = f"{_HOW} {_DOTTED}" if beside_threshold else _HOW
+    notes = wrapped([how, *missing_lines(results)], PAGE_IN)
     height = 2.0 + LINE_IN * len(notes)
     figure = Figure(figsize=(PAGE_IN, height), layout="constrained")
     resources = list(dict.fromkeys(each.c for series in found.values() for each in series))
@@ -49,8 +53,14 @@ def sweep_figure(results: Results) -> Figure:
         scale = 100.0 if name == "active_parameter_fraction" else 1.0
         for each in series:
             index = resources.index(each.c)
-            _draw(axis, each, index, scale, aside=(index - (len(resources) - 1) / 2) * step)
-        if sweep.paths[0].endswith(_THRESHOLD):
+            _draw(
+                axis,
+                each,
+                resource_style(each.c, resources),
+                scale,
+                aside=(index - (len(resources) - 1) / 2) * step,
+            )
+        if beside_threshold:
             axis.axvline(1 / len(results.tasks), color="#777777", linewidth=0.7, linestyle=":", zorder=0)
             axis.annotate(
                 "1/N",
@@ -71,12 +81,11 @@ def sweep_figure(results: Results) -> Figure:
     return figure
 
 
-def _draw(axis: Any, series: Series, index: int, scale: float, *, aside: float) -> None:
-    colour = COLOURS[index % len(COLOURS)]
-    marker = RESOURCE_MARKERS[index % len(RESOURCE_MARKERS)]
+def _draw(axis: Any, series: Series, style: Mapping[str, Any], scale: float, *, aside: float) -> None:
+    colour = style["color"]
     x = np.array(series.settings) + aside
     estimates = [estimate([scale * value for value in values.values()]) for values in series.by_seed]
-    axis.plot(x, [each.mean for each in estimates], color=colour, marker=marker, markersize=3.5)
+    axis.plot(x, [each.mean for each in estimates], **style, markersize=3.5)
     bars = [(at, each) for at, each in zip(x, estimates, strict=True) if each.half_width is not None]
     if bars:
         axis.errorbar(
@@ -96,11 +105,6 @@ def _draw(axis: Any, series: Series, index: int, scale: float, *, aside: float) 
 
 def _add_legend(figure: Figure, resources: Sequence[float | None]) -> None:
     if resources != [None]:
-        handles = [
-            Line2D(
-                [], [], color=COLOURS[i], marker=RESOURCE_MARKERS[i % len(RESOURCE_MARKERS)], markersize=3.5
-            )
-            for i in range(len(resources))
-        ]
+        handles = [Line2D([], [], **resource_style(c, resources), markersize=3.5) for c in resources]
         labels = [resource_label(c) for c in resources]
         figure.legend(handles, labels, loc="outside upper right", ncols=len(resources))

@@ -11,12 +11,12 @@ from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.figure_notes import LINE_IN, in_order, resource_label, wrapped, write_notes
 from dymu.reports.predicted_tree import PredictedTree, corner, nearest_preference, tree_at, uniform
-from dymu.reports.style import COLOURS, COLUMN_IN, PAGE_IN, line_of, panels, shortened
+from dymu.reports.style import COLOURS, COLUMN_IN, PAGE_IN, SMALLEST, line_of, panels, shortened, task_text
 
 MAX_ROWS = 6
 _MAX_STREAMS = 40  # in all rows together; more do not fit a page
 _NARROW_LAYERS = 10  # two trees of more layers do not fit a column of a paper
-_STREAM_IN, _ROW_EXTRA_IN = 0.17, 0.42
+_STREAM_IN, _ROW_EXTRA_IN = 0.17, 0.48
 _LANE = 0.14  # between tasks on one edge, in streams
 _NAME = 9  # characters of a task beside its head, in a figure of one column
 _HEAD = 0.9  # from the last layer to the heads, in layers
@@ -54,7 +54,7 @@ def corner_trees(results: Results) -> Figure:
         preferences = record.points[0].preferences
         best = sorted(range(len(tasks)), key=lambda task: -max(row[task] for row in preferences))
         for task in sorted(best[: most_rows(len(tasks))]):
-            rows[f"mostly {tasks[task]}"] = _trees(record, corner(task, len(tasks)))
+            rows[f"mostly {task_text(tasks[task], 40)}"] = _trees(record, corner(task, len(tasks)))
     _check(rows, results)
     return _figure(results, rows, len(tasks))
 
@@ -114,8 +114,8 @@ def _figure(
                     axis, trees[c], results.tasks, name_length=_NAME if width == COLUMN_IN else 2 * _NAME
                 )
             if row == 0:
-                _write_above(axis, resource_label(c), 0.5, "center", up=13)
-        _write_above(axes[row][0], shortened(label, int(5.5 * width)), 0.0, "left")
+                _write_above(axis, resource_label(c), 0.5, "center", up=22)
+        _write_above(axes[row][0], shortened(label, int(10 * width)), 0.0, "left", up=11)
     write_notes(figure, notes)
     return figure
 
@@ -144,12 +144,12 @@ def draw_tree(axis: Any, tree: PredictedTree, tasks: Sequence[str], *, name_leng
         axis.plot(xs, ys, **line_of(task) | {"linewidth": width}, solid_joinstyle="round", zorder=3)
         axis.plot(xs[-1:], ys[-1:], "s", color=line_of(task)["color"], markersize=3.2, zorder=4)
         axis.annotate(
-            f"{shortened(tasks[task], name_length)} {tree.preference[task]:.2f}",
+            f"{task_text(tasks[task], name_length)} {tree.preference[task]:.2f}",
             (xs[-1], ys[-1]),
             xytext=(3.5, 0),
             textcoords="offset points",
             va="center",
-            fontsize=5.5,
+            fontsize=SMALLEST,
             annotation_clip=False,
         )
     axis.plot([image_x], [centre], "s", color="#333333", markersize=4.5, zorder=5)

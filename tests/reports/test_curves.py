@@ -86,3 +86,16 @@ def test_nothing_logged_is_said(study: Any) -> None:
     study.publish()
     with pytest.raises(ReportError, match="has logged metrics"):
         curves(results_of(study.store, study.manifest), study.store)
+
+
+def test_of_many_tasks_the_mean_is_drawn_and_a_single_value_is_no_curve(study: Any) -> None:
+    study.tasks = tuple("abcdef")
+    address = study.steps("baseline", 0)["edge"]
+    spool = Spool(study.store.work_dir(address), address=address)
+    for step in (0, 1, 2):
+        once = {"validation_loss/a": 1.0} if step == 2 else {}
+        spool.log(step, {"objective": 1.0} | {f"loss/{task}": float(step) for task in study.tasks} | once)
+    study.publish()
+    (figure,) = curves(results_of(study.store, study.manifest), study.store).values()
+    assert titles(figure) == ["objective", "loss, mean over tasks"]
+    assert figure.axes[1].lines[-1].get_ydata().tolist() == [0.0, 1.0, 2.0]

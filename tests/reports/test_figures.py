@@ -29,7 +29,7 @@ def test_a_figure_fits_a_column_of_a_paper_and_is_not_blank(study: Any, tmp_path
     study.publish()
     results = results_of(study.store, study.manifest)
     picture = imread(draw("cost_distribution", results, study.store, tmp_path)[-1])
-    assert picture.shape[1] == pytest.approx(3.35 * 300, abs=2)
+    assert picture.shape[1] == pytest.approx(3.25 * 300, abs=2)
     assert picture[..., :3].std() > 0.05
 
 

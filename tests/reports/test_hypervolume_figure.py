@@ -44,8 +44,8 @@ def test_two_tasks_are_an_area(study: Any, fits: Callable[..., None]) -> None:
     with paper_style():
         figure = hypervolume_figure(results_of(study.store, study.manifest))
         fits(figure)
-    assert figure.axes[0].get_ylabel() == "right"
-    assert figure.axes[-1].get_xlabel() == "left"
+    assert figure.axes[0].get_ylabel() == "loss of right"
+    assert figure.axes[-1].get_xlabel() == "loss of left"
     assert "Area" in figure.get_supxlabel()
 
 

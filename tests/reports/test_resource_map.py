@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dymu.artifacts.record import Record
 from dymu.errors import ReportError
 from dymu.reports.collect import Results, results_of
 from dymu.reports.resource_map import at_centres, lattice, resource_map, shares_of
@@ -104,3 +106,19 @@ def test_text_fits_and_missing_records_are_listed(study: Any, fits: Callable[...
         figure = resource_map(results_of(study.store, study.manifest))
         fits(figure)
     assert figure.get_supxlabel() == "No record of Ours at seed 2"
+
+
+def test_what_always_runs_the_same_stands_in_a_note(study: Any, other_arm: Callable[..., Any]) -> None:
+    study.arms = {"baseline": study.arms["baseline"], "one": other_arm("Single-Task", resources=(None,))}
+
+    def level(name: str, _: int, record: Record) -> Record:
+        if name == "baseline":
+            return record
+        (point,) = record.points
+        whole = [record.anchor_parameters] * len(point.cost_parameters)
+        return replace(record, points=(replace(point, cost_parameters=whole),))
+
+    study.publish(level)
+    figure = resource_map(results_of(study.store, study.manifest))
+    assert figure.get_supxlabel() == "Single-Task: 100 % at every preference."
+    assert len(figure.axes) == 3, "two triangles and the bar"

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
-from dymu.reports.style import COLOURS, line_of, paper_style, save, shortened, svg_text
+from dymu.reports.style import COLOURS, line_of, paper_style, resource_style, save, shortened, svg_text
 
 
 def some_figure(text: str) -> Figure:
@@ -66,3 +66,16 @@ def test_a_figure_of_a_page_keeps_its_ids_and_style_to_itself() -> None:
 def test_the_text_of_a_figure_of_a_page_is_escaped() -> None:
     with paper_style(), mpl.rc_context({"svg.fonttype": "none"}):
         assert "&lt;script&gt;" in svg_text(some_figure("<script>"), "f")
+
+
+def test_a_resource_preference_looks_the_same_beside_methods_without() -> None:
+    assert resource_style(1.0, [None, 0.0, 1.0]) == resource_style(1.0, [0.0, 1.0])
+    styles = [resource_style(c, [None, 0.0, 0.5, 1.0]) for c in (None, 0.0, 0.5, 1.0)]
+    assert len({style["color"] for style in styles}) == len({style["marker"] for style in styles}) == 4
+
+
+def test_fonts_are_embedded_and_pictures_need_nothing_from_elsewhere(tmp_path: Path) -> None:
+    with paper_style():
+        svg, pdf, _ = save(some_figure("text"), tmp_path, "figure")
+    assert b"/FontFile2" in pdf.read_bytes(), "a TrueType font"
+    assert not re.search(r"(href|src)=.(?!#)|url\((?!#)|@import|font-face", svg.read_text(encoding="utf-8"))

@@ -12,13 +12,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.error import URLError
 
 from PIL import Image
 
@@ -33,13 +31,14 @@ from dymu.reports.figures import draw  # noqa: E402
 from dymu.reports.grid import only  # noqa: E402
 from dymu.tracking.told import told_to_mlflow  # noqa: E402
 
-MOST_BYTES = 120_000
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback needs no proxy
+MOST_BYTES = 150_000
 # The page greets a first visitor with a panel.
 _VISITED = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
-# What floats above a corner of the page.
-_HIDE = """[...document.querySelectorAll('body *')].filter(e => getComputedStyle(e).position === 'fixed'
-    && e.getBoundingClientRect().x > innerWidth - 120).forEach(e => e.style.display = 'none')"""
+# What floats above a corner of the page, what charts show under a pointer, and the machine that made a run.
+_HIDE = r"""[...document.querySelectorAll('body *')].filter(e => e.matches('.modebar')
+    || /^dymu\.(driver_host|git)/.test(e.innerText?.trim())
+    || getComputedStyle(e).position === 'fixed' && e.getBoundingClientRect().x > innerWidth - 120
+    ).forEach(e => e.style.display = 'none')"""
 
 
 def main() -> None:
@@ -70,6 +69,7 @@ def draw_map(store: Store, name: str) -> None:
 
 def take_arms(page: Chromium, view: str) -> None:
     """The table of runs, grouped by arm."""
+    page.resize(1280, 580)
     page.open("about:blank")
     page.open(view)
     page.wait("document.body.innerText.includes('Group: baseline')")
@@ -78,6 +78,7 @@ def take_arms(page: Chromium, view: str) -> None:
 
 def take_curves(page: Chromium, view: str) -> None:
     """Training curves of all arms over the same steps."""
+    page.resize(1280, 740)
     page.open("about:blank")
     page.open(view + "&compareRunsMode=CHART")
     page.wait("document.querySelector('input[placeholder=\"Search metric charts\"]')")
@@ -88,10 +89,14 @@ def take_curves(page: Chromium, view: str) -> None:
 
 def take_parent(page: Chromium, run: str) -> None:
     """The run of the question: its tables and figures in the description."""
+    page.resize(1440, 1080)
     page.open("about:blank")
     page.open(run + "?workflowType=machine_learning")
     page.click("Show more")
-    page.wait("[...document.images].some(e => e.src.includes('get-artifact') && e.naturalWidth > 0)")
+    page.wait(
+        "(own => own.length && own.every(e => e.naturalWidth > 0))"
+        "([...document.images].filter(e => e.src.includes('get-artifact')))"
+    )
     shoot(page, "mlflow-parent.png")
 
 
@@ -114,7 +119,7 @@ def keep(source: Path, path: Path, width: int = 1280) -> None:
         drawn = picture.convert("RGB")
     if drawn.width > width:
         drawn = drawn.resize((width, round(drawn.height * width / drawn.width)), Image.Resampling.LANCZOS)
-    drawn.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    drawn.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise RuntimeError(f"{path} has {size} bytes; expected at most {MOST_BYTES}")
@@ -134,31 +139,13 @@ def serving(store: Path) -> Iterator[tuple[str, dict[str, str]]]:
         words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
     ) as server:
         try:
-            wait_for(f"{root}health")
-            assert server.stdout is not None
+            assert server.stdout is not None  # it says addresses once it answers
             told = len(list((store / "mlflow" / "cursors").glob("*.json")))
             lines = (re.match(r"  (\S+): (http\S+)$", line) for line in server.stdout)
             found = islice((line for line in lines if line), told)
             yield root, {line.group(1): line.group(2) for line in found}
         finally:
             server.terminate()
-
-
-def wait_for(address: str) -> None:
-    """Wait until a server answers.
-
-    Raises:
-        TimeoutError: If it does not within two minutes.
-    """
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
-        try:
-            _DIRECT.open(address, timeout=5).close()
-        except (URLError, OSError):
-            time.sleep(0.3)
-        else:
-            return
-    raise TimeoutError(f"{address} does not answer")
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def _markdown_row(fields: Iterable[str]) -> str:
 
 
 def _markdown_text(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", text.replace("\n", " "))
+    return re.sub(r"([\\`*_{}\[\]<>#|~$&])", r"\\\1", text.replace("\n", " "))
 
 
 def _markdown_cell(cell: Cell) -> str:

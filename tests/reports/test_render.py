@@ -32,6 +32,7 @@ def test_markdown_keeps_its_columns_whatever_the_text() -> None:
     lines = [line for line in markdown(table_of(NASTY)).splitlines() if line.startswith("|")]
     assert [len(re.findall(r"(?<!\\)\|", line)) for line in lines] == [3, 3, 3]
     assert r"\*z\* \<script\> \`\[red\]" in markdown(table_of(NASTY))
+    assert r"a \& b\_1 % \$x\$ \#2" in markdown(table_of(NASTY))  # dollars would begin a formula
 
 
 @given(st.text(min_size=1, max_size=40, alphabet=st.characters(codec="utf-8", exclude_characters="\r")))

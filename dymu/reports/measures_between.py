@@ -14,7 +14,7 @@ from dymu.reports.checks import FRUGAL, RICH, Amount, Case, End, Margins, Measur
 from dymu.reports.collect import Results
 from dymu.reports.derived import OTHER_REFERENCES, other_hypervolumes
 from dymu.reports.grid import compare_with_grid, has_grid
-from dymu.reports.pairs import losses_on
+from dymu.reports.pairs import losses_on, sample_of
 from dymu.spec.ablation import BASELINE
 
 
@@ -145,8 +145,8 @@ def _edge_ranges(results: Results, arm: str) -> dict[int, float]:
     """Seed to mean range of a task's loss over preferences that at most two tasks share."""
     found = {}
     for seed, record in results.of(arm).items():
-        point = record.points[0]
-        pairs = (losses_on(point, pair) for pair in combinations(range(len(record.tasks)), 2))
+        sample = sample_of(record.points[0])
+        pairs = (losses_on(sample, pair) for pair in combinations(range(len(record.tasks)), 2))
         ranges = [np.ptp(pair.losses_S2, axis=0).mean() for pair in pairs if pair is not None]
         if ranges:
             found[seed] = float(np.mean(ranges))

@@ -1,6 +1,5 @@
 """Losses of two tasks that share the preference while all others have none, from records that hold them."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -22,6 +21,23 @@ _OTHERS = 1e-5  # preference of all other tasks together, beyond what rounding l
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A point of a record as arrays.
+
+    Attributes:
+        preferences_SN: Evaluation preferences.
+        losses_SN: Losses at them.
+        pair_preferences_KN: Preferences that two tasks share; none if it was not evaluated on pairs.
+        pair_losses_KN: Losses at them.
+    """
+
+    preferences_SN: Floats
+    losses_SN: Floats
+    pair_preferences_KN: Floats
+    pair_losses_KN: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
 class PairLosses:
     """Losses of a pair of tasks over what the second has of the preference.
 
@@ -34,22 +50,27 @@ class PairLosses:
     losses_S2: Floats
 
 
-def has_pairs(points: Iterable[Point]) -> bool:
-    """Whether any was evaluated on pairs of tasks."""
-    return any(point.pair_losses for point in points)
+def sample_of(point: Point) -> Sample:
+    """A point's preferences and losses as arrays, for many calls of :func:`losses_on`."""
+    return Sample(
+        preferences_SN=np.asarray(point.preferences, dtype=np.float64),
+        losses_SN=np.asarray(point.losses, dtype=np.float64),
+        pair_preferences_KN=np.asarray(point.pair_preferences, dtype=np.float64),
+        pair_losses_KN=np.asarray(point.pair_losses, dtype=np.float64),
+    )
 
 
-def losses_on(point: Point, pair: Pair) -> PairLosses | None:
+def losses_on(sample: Sample, pair: Pair) -> PairLosses | None:
     """What was measured where two tasks share the preference; ``None`` if nothing was between them.
 
     Args:
-        point: Of a record. Its evaluation preferences are searched if it was not evaluated on pairs: those of
-            two tasks are always of the pair.
+        sample: Of a record. Its evaluation preferences are searched if it was not evaluated on pairs: those
+            of two tasks are always of the pair.
         pair: Positions of the tasks.
     """
-    measured = bool(point.pair_losses)
-    preference_SN = np.asarray(point.pair_preferences if measured else point.preferences, dtype=np.float64)
-    loss_SN = np.asarray(point.pair_losses if measured else point.losses, dtype=np.float64)
+    on_pairs = len(sample.pair_losses_KN) > 0
+    preference_SN = sample.pair_preferences_KN if on_pairs else sample.preferences_SN
+    loss_SN = sample.pair_losses_KN if on_pairs else sample.losses_SN
     both_S2 = preference_SN[:, pair]
     found_S = both_S2.sum(axis=1) >= 1 - _OTHERS
     if not (found_S & (both_S2.min(axis=1) > 0)).any():
@@ -59,9 +80,10 @@ def losses_on(point: Point, pair: Pair) -> PairLosses | None:
     return PairLosses(parts_S=part_S[order], losses_S2=loss_SN[found_S][:, pair][order])
 
 
-def evaluated_pairs(point: Point, num_tasks: int) -> list[Pair]:
+def evaluated_pairs(sample: Sample) -> list[Pair]:
     """Pairs of tasks that a record was evaluated on, in order."""
-    return [pair for pair in combinations(range(num_tasks), 2) if losses_on(point, pair) is not None]
+    num_tasks = sample.preferences_SN.shape[1]
+    return [pair for pair in combinations(range(num_tasks), 2) if losses_on(sample, pair) is not None]
 
 
 def question_for(manifest: Manifest) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from dymu.artifacts.record import Point
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.figure_notes import LINE_IN, in_order, missing_lines, resource_label, wrapped, write_notes
-from dymu.reports.pairs import Pair, command_for, evaluated_pairs, losses_on
+from dymu.reports.pairs import Pair, Sample, command_for, evaluated_pairs, losses_on, sample_of
 from dymu.reports.style import COLOURS, COLUMN_IN, DASHES, PAGE_IN, panels, shortened
 
 Floats = NDArray[np.float64]
@@ -50,14 +50,14 @@ class TradeOff:
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """One method at one resource preference: its points, one a seed, and how it is drawn."""
+    """One method at one resource preference: what was measured at each seed, and how it is drawn."""
 
     label: str
-    points: tuple[Point, ...]
+    samples: tuple[Sample, ...]
     style: dict[str, Any]
 
 
-def trade_off(points: Sequence[Point], pair: Pair, bins: int = _BINS) -> TradeOff:
+def trade_off(samples: Sequence[Sample], pair: Pair, bins: int = _BINS) -> TradeOff:
     """How two tasks trade off.
 
     Where all records were evaluated between the two tasks alone, the curve is the mean over seeds at each of
@@ -65,24 +65,24 @@ def trade_off(points: Sequence[Point], pair: Pair, bins: int = _BINS) -> TradeOf
     the pair, and a point of the curve is the weighted mean of a fifth of the preferences of all seeds.
 
     Args:
-        points: One a seed.
+        samples: One a seed.
         pair: The tasks.
         bins: Points of the curve in the second case.
     """
-    found = [losses_on(point, pair) for point in points]
+    found = [losses_on(sample, pair) for sample in samples]
     parts = {each.parts_S.tobytes() for each in found if each is not None}
     if None not in found and len(parts) == 1:
         seeds = tuple(each.losses_S2 for each in found if each is not None)
         return TradeOff(seeds=seeds, curve_B2=np.mean(seeds, axis=0), real=True)
     both = list(pair)
-    preference_SN = np.concatenate([np.asarray(point.preferences) for point in points])
-    loss_S2 = np.concatenate([np.asarray(point.losses) for point in points])[:, both]
+    preference_SN = np.concatenate([sample.preferences_SN for sample in samples])
+    loss_S2 = np.concatenate([sample.losses_SN[:, both] for sample in samples])
     weight_S = preference_SN[:, both].sum(axis=1)
     part_S = preference_SN[:, pair[1]] / np.where(weight_S > 0, weight_S, 1.0)
     order = np.argsort(part_S, kind="stable")
     groups = [group for group in np.array_split(order, bins) if len(group) and weight_S[group].sum() > 0]
     return TradeOff(
-        seeds=tuple(np.asarray(point.losses)[:, both] for point in points),
+        seeds=tuple(sample.losses_SN[:, both] for sample in samples),
         curve_B2=np.array([np.average(loss_S2[group], axis=0, weights=weight_S[group]) for group in groups]),
         real=False,
     )
@@ -112,12 +112,10 @@ def tradeoff_figure(results: Results) -> Figure:
         raise ReportError(
             f"{results.manifest.name} has no records; make them with `dymu run {results.manifest.target}`."
         )
-    first = lines[0].points
-    number = len(results.tasks)
-    known = [pair for line in lines for pair in evaluated_pairs(line.points[0], number)]
-    pairs = sorted(set(known)) or [(one, two) for two in range(number) for one in range(two)]
-    shown = shown_pairs(np.concatenate([np.asarray(p.pair_losses or p.losses) for p in first]), pairs)
-    found = {pair: [trade_off(line.points, pair) for line in lines] for pair in shown}
+    known = {pair for line in lines for pair in evaluated_pairs(line.samples[0])}
+    pairs = sorted(known) or list(combinations(range(len(results.tasks)), 2))
+    shown = shown_pairs(_all_losses(lines[0]), pairs)
+    found = {pair: [trade_off(line.samples, pair) for line in lines] for pair in shown}
     real = all(each.real or each.is_point for row in found.values() for each in row)
 
     columns = min(_COLUMNS, len(shown))
@@ -160,7 +158,7 @@ def _lines(results: Results) -> Iterator[_Line]:
             without_c += c is None
             yield _Line(
                 label=arm.label if c is None else f"{arm.label}, {resource_label(c)}",
-                points=tuple(point for point in points if point.resource_preference == c),
+                samples=tuple(sample_of(point) for point in points if point.resource_preference == c),
                 style={
                     "color": colour,
                     "linestyle": dash,
@@ -171,6 +169,11 @@ def _lines(results: Results) -> Iterator[_Line]:
             )
 
 
+def _all_losses(line: _Line) -> Floats:
+    paired = [sample.pair_losses_KN for sample in line.samples if len(sample.pair_losses_KN)]
+    return np.concatenate(paired or [sample.losses_SN for sample in line.samples])
+
+
 def _draw(axis: Any, found: TradeOff, style: dict[str, Any]) -> None:
     colour = style["color"]
     if found.is_point:
@@ -179,8 +182,8 @@ def _draw(axis: Any, found: TradeOff, style: dict[str, Any]) -> None:
         axis.plot(*seeds_K2.mean(axis=0)[:, None], "D", color=colour, markersize=4.5, zorder=4)
         return
     if not found.real:
-        for losses_S2 in found.seeds:
-            axis.plot(*losses_S2.T, "o", color=colour, markersize=1.6, alpha=0.25, markeredgewidth=0)
+        small_S2 = np.concatenate(found.seeds)
+        axis.plot(*small_S2.T, "o", color=colour, markersize=1.6, alpha=0.25, markeredgewidth=0)
     elif len(found.seeds) > 1:
         for losses_S2 in found.seeds:
             axis.plot(*losses_S2.T, color=colour, linewidth=0.5, alpha=0.35)

@@ -7,7 +7,7 @@ import pytest
 
 from dymu.artifacts.manifest import Manifest
 from dymu.artifacts.record import Point
-from dymu.reports.pairs import command_for, evaluated_pairs, has_pairs, losses_on
+from dymu.reports.pairs import command_for, evaluated_pairs, losses_on, sample_of
 
 POINT = Point(
     resource_preference=0.0,
@@ -23,41 +23,36 @@ PAIRED = replace(
 
 
 def test_losses_of_a_pair_are_in_order_of_what_the_second_task_has() -> None:
-    found = losses_on(PAIRED, (0, 1))
+    found = losses_on(sample_of(PAIRED), (0, 1))
     assert found is not None
     assert found.parts_S.tolist() == [0.0, 0.5, 1.0]
     assert found.losses_S2.tolist() == [[0.1, 2.0], [0.4, 0.5], [2.5, 0.2]]
 
 
 def test_a_task_alone_is_an_end_of_each_of_its_pairs() -> None:
-    found = losses_on(PAIRED, (0, 2))
+    found = losses_on(sample_of(PAIRED), (0, 2))
     assert found is not None
     assert found.losses_S2.tolist() == [[0.1, 3.0], [0.6, 0.7], [4.0, 0.3]]
 
 
 def test_two_tasks_of_which_only_the_ends_are_known_are_no_pair() -> None:
-    assert losses_on(PAIRED, (1, 2)) is None
-    assert evaluated_pairs(PAIRED, 3) == [(0, 1), (0, 2)]
+    assert losses_on(sample_of(PAIRED), (1, 2)) is None
+    assert evaluated_pairs(sample_of(PAIRED)) == [(0, 1), (0, 2)]
 
 
 def test_without_pairs_evaluation_preferences_of_the_two_tasks_alone_count() -> None:
-    found = losses_on(POINT, (0, 1))
+    found = losses_on(sample_of(POINT), (0, 1))
     assert found is not None
     assert found.losses_S2.tolist() == [[7.0, 8.0]]
-    assert losses_on(POINT, (0, 2)) is None
+    assert losses_on(sample_of(POINT), (0, 2)) is None
 
 
 def test_rounded_preferences_of_two_tasks_are_of_the_pair() -> None:
     rows = np.random.default_rng(0).dirichlet((1, 1), size=50).round(6)
     point = replace(POINT, preferences=rows.tolist(), losses=(1 - rows).tolist())
-    found = losses_on(point, (0, 1))
+    found = losses_on(sample_of(point), (0, 1))
     assert found is not None
     assert len(found.parts_S) == 50
-
-
-def test_points_with_pairs_are_known() -> None:
-    assert has_pairs([POINT, PAIRED])
-    assert not has_pairs([POINT])
 
 
 @pytest.mark.parametrize(

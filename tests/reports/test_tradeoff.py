@@ -7,16 +7,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dymu.artifacts.record import Point, Record
+from dymu.artifacts.record import Record
 from dymu.errors import ReportError
 from dymu.reports.collect import Results, results_of
+from dymu.reports.pairs import Sample
 from dymu.reports.style import paper_style
 from dymu.reports.tradeoff import MAX_PAIRS, shown_pairs, trade_off, tradeoff_figure
 
 
-def point(preferences: Any, losses: Any) -> Point:
-    rows = np.asarray(preferences).tolist(), np.asarray(losses).tolist()
-    return Point(resource_preference=0.0, preferences=rows[0], losses=rows[1], task_metrics={})
+def sample(preferences: Any, losses: Any) -> Sample:
+    empty = np.empty((0, np.shape(preferences)[1]))
+    return Sample(
+        preferences_SN=np.array(preferences, dtype=np.float64),
+        losses_SN=np.array(losses, dtype=np.float64),
+        pair_preferences_KN=empty,
+        pair_losses_KN=empty,
+    )
 
 
 def on_edges(tasks: int, count: int = 5) -> NDArray[np.float64]:
@@ -40,8 +46,8 @@ def paired(arm: str, seed: int, record: Record) -> Record:
 
 def test_preferences_of_the_pair_alone_are_points_of_the_curve() -> None:
     preference = [[1.0, 0, 0], [0.5, 0.5, 0], [0, 1.0, 0], [0.2, 0.2, 0.6]]
-    first = point(preference, [[0.1, 2, 9], [0.5, 0.6, 9], [2, 0.1, 9], [5, 5, 5]])
-    second = point(preference, [[0.3, 2, 9], [0.7, 0.8, 9], [2, 0.1, 9], [6, 5, 5]])
+    first = sample(preference, [[0.1, 2, 9], [0.5, 0.6, 9], [2, 0.1, 9], [5, 5, 5]])
+    second = sample(preference, [[0.3, 2, 9], [0.7, 0.8, 9], [2, 0.1, 9], [6, 5, 5]])
     found = trade_off([first, second], (0, 1))
     assert found.real
     assert found.curve_B2 == pytest.approx(np.array([[0.2, 2], [0.6, 0.7], [2, 0.1]]))
@@ -52,27 +58,29 @@ def test_preferences_of_the_pair_alone_are_points_of_the_curve() -> None:
 
 
 def test_what_was_evaluated_on_the_pair_goes_before_evaluation_preferences() -> None:
-    beside = point([[0.6, 0.4, 0.0]], [[9.0, 9, 9]])
-    pairs = replace(beside, pair_preferences=[[0.5, 0.5, 0.0]], pair_losses=[[1.0, 2, 3]])
+    beside = sample([[0.6, 0.4, 0.0]], [[9.0, 9, 9]])
+    pairs = replace(
+        beside, pair_preferences_KN=np.array([[0.5, 0.5, 0.0]]), pair_losses_KN=np.array([[1.0, 2, 3]])
+    )
     assert trade_off([pairs], (0, 1)).curve_B2.tolist() == [[1.0, 2.0]]
 
 
 def test_other_preferences_count_as_much_as_they_give_the_pair() -> None:
     preference = [[0.8, 0.0, 0.2], [0.2, 0.0, 0.8], [0.0, 0.5, 0.5], [0.0, 0.5, 0.5]]
-    found = trade_off([point(preference, [[1.0, 4, 0], [2.0, 4, 0], [5, 1, 0], [7, 3, 0]])], (0, 1), bins=2)
+    found = trade_off([sample(preference, [[1.0, 4, 0], [2.0, 4, 0], [5, 1, 0], [7, 3, 0]])], (0, 1), bins=2)
     assert not found.real
     assert found.curve_B2 == pytest.approx(np.array([[1.2, 4], [6, 2]]))
 
 
 def test_seeds_that_were_evaluated_at_other_preferences_are_not_averaged_one_by_one() -> None:
-    first = point([[1.0, 0.0], [0.5, 0.5]], [[1.0, 2], [2, 1]])
-    second = point([[1.0, 0.0], [0.25, 0.75]], [[1.0, 2], [2, 1]])
+    first = sample([[1.0, 0.0], [0.5, 0.5]], [[1.0, 2], [2, 1]])
+    second = sample([[1.0, 0.0], [0.25, 0.75]], [[1.0, 2], [2, 1]])
     assert not trade_off([first, second], (0, 1)).real
 
 
 def test_of_two_tasks_every_preference_is_of_the_pair() -> None:
     preference = np.random.default_rng(0).dirichlet((1, 1), size=20)
-    found = trade_off([point(preference, 1 - preference)], (0, 1))
+    found = trade_off([sample(preference, 1 - preference)], (0, 1))
     assert found.real
     assert len(found.curve_B2) == 20
     assert (np.diff(found.curve_B2[:, 0]) > 0).all()
@@ -81,9 +89,9 @@ def test_of_two_tasks_every_preference_is_of_the_pair() -> None:
 
 def test_a_method_without_control_is_a_point_though_its_seeds_differ() -> None:
     preference = np.random.default_rng(0).dirichlet((1, 1, 1), size=8)
-    seeds = [point(preference, np.full((8, 3), level)) for level in (1.0, 1.3)]
+    seeds = [sample(preference, np.full((8, 3), level)) for level in (1.0, 1.3)]
     assert trade_off(seeds, (0, 1)).is_point
-    assert not trade_off([point(preference, preference)], (0, 1)).is_point
+    assert not trade_off([sample(preference, preference)], (0, 1)).is_point
 
 
 def test_of_many_pairs_those_with_the_widest_range_are_shown() -> None:

@@ -211,7 +211,7 @@ def test_a_study_is_judged_by_all_claims_of_the_paper(finished: Dymu) -> None:
     rows = said.json["rows"]
     assert {"G1a", "G7a", "G22"} <= {row[""] for row in rows}
     # The toy module has no such study, and few seeds decide nothing.
-    assert any("there is no toy_studies:phn: " in note for note in said.json["footnotes"])
+    assert any("`toy_studies:phn` cannot be run: " in note for note in said.json["footnotes"])
     assert {row["Verdict"] for row in rows} == {"undecided", "not applicable"}
 
 

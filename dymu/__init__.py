@@ -1,4 +1,18 @@
-"""Controllable dynamic multi-task architectures: train, ablate, compare, report."""
+"""Controllable dynamic multi-task architectures: train, ablate, compare, report.
+
+Where to begin:
+
+- *Use a trained controller*: ``dymu.load("studies.digits:ours")`` or ``dymu.load(ADDRESS)`` gives a
+  `dymu.product.controller.TrainedController`: architectures, networks, costs and budgets for any preference.
+- *Declare a study*: `dymu.spec.study.Study`, made of a dataset (`dymu.data`), a method (`dymu.methods`, first
+  `dymu.methods.controllable.Controllable`) and an `dymu.spec.evaluation.EvaluationConfig`.
+- *Ask a question*: `dymu.spec.ablation.Question` and `dymu.spec.ablation.Ablation`; search with
+  `dymu.spec.search.Search`.
+- *Set a stage*: `dymu.stages.anchor.AnchorRecipe`, `dymu.stages.edge.EdgeConfig`,
+  `dymu.stages.weight.WeightConfig`; every config is a frozen value made by `dymu.artifacts.config.config`.
+- *Read records*: `dymu.artifacts.location.open_store`, `dymu.reports.frame.records_frame`.
+- *Look up a formula*: `dymu.objectives` and `dymu.metrics` are pure functions with their source in the paper.
+"""
 
 import importlib
 

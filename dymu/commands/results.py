@@ -86,11 +86,12 @@ def figure(
     question: QuestionName = None,
     as_table: Annotated[
         bool,
-        typer.Option("--table", metavar="", help="Print the numbers behind figure 6 instead of drawing it."),
+        typer.Option("--table", metavar="", help="Print the numbers behind the figure instead."),
     ] = False,
     style: Annotated[Style, typer.Option(help="How to write the table.")] = Style.TERMINAL,
     provenance: Annotated[
-        bool, typer.Option("--provenance", metavar="", help="Name the addresses behind the table.")
+        bool,
+        typer.Option("--provenance", metavar="", help="Name the addresses behind figure 6's table."),
     ] = False,
     formats: Annotated[
         list[FigureFormat] | None,

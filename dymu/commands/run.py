@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from dymu.run.study import RunOptions
     from dymu.run.studylog import StudyConsole
 
+_SHOWN = ("png",)  # of figures: what MLflow shows in the description of a run
+
 app = typer.Typer()
 
 
@@ -188,7 +190,10 @@ def _carry_out(
 
 
 def report_of(manifest: "Manifest", store: Store, out: Path | None, console: Console) -> Sequence[Path]:
-    """Print the table of a target and draw its figures, as far as records allow; the files."""
+    """Print the table of a target and draw its figures, as far as records allow; the files.
+
+    Figures are pictures, as MLflow shows them; `dymu figure` writes the other formats.
+    """
     from dymu.reports import collect, figures, render
     from dymu.reports.metric_table import table_of
 
@@ -205,7 +210,7 @@ def report_of(manifest: "Manifest", store: Store, out: Path | None, console: Con
         for path, style in zip(files, ("markdown", "csv", "latex"), strict=True):
             path.write_text(render.render(made, style), encoding="utf-8")
         for name in figures.for_run(results, store):
-            files += figures.draw(name, results, store, folder)
+            files += figures.draw(name, results, store, folder, formats=_SHOWN)
     except ReportError as error:
         console.print(f"No report yet: {error}", soft_wrap=True, highlight=False)
         return []

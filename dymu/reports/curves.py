@@ -5,7 +5,7 @@ What is logged for each of many tasks is drawn as its mean over tasks.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,12 @@ def curves(results: Results, store: Store) -> dict[str, Figure]:
             f"`dymu run {results.manifest.target}`."
         )
     return drawn
+
+
+def steps_of(results: Results, store: Store) -> Iterator[tuple[str, Curve]]:
+    """What each step logged, with its stage."""
+    for stage in _stages(results):
+        yield from ((stage, curve) for curve in _curves_of(results, store, stage))
 
 
 def logged(results: Results, store: Store) -> dict[str, int]:

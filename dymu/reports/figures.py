@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from dymu.artifacts.files import write_whole
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
+from dymu.reports import figure_numbers
 from dymu.reports.affinity_figure import affinities_of, affinity_figure, has_affinities
 from dymu.reports.collect import Results
 from dymu.reports.cost_distribution import cost_distribution
@@ -147,13 +148,20 @@ def check_name(name: str) -> str:
 def numbers(name: str | int, results: Results, store: Store, *, provenance: bool = False) -> Table:
     """The numbers behind a figure as a table.
 
+    Args:
+        name: As for :func:`draw`.
+        results: What the figure draws.
+        store: Where training curves, times and affinities are read.
+        provenance: Whether to list the address behind each record, which figure 6 can.
+
     Raises:
-        ReportError: If the figure has no table of its own, or the results do not have what it shows.
+        ReportError: If there is no such figure, or the results do not have what it shows.
     """
-    if ALIASES.get(str(name), str(name)) != "static_grid":
-        raise ReportError(
-            f"figure {name} has no table of its own, only 6 (static_grid) has; `dymu table` prints records."
-        )
+    drawing = _drawing(str(name), results)
+    if drawing.name in figure_numbers.OF_RECORDS:
+        return figure_numbers.OF_RECORDS[drawing.name](drawing.results)
+    if drawing.name in figure_numbers.OF_STORE:
+        return figure_numbers.OF_STORE[drawing.name](drawing.results, store)
     return grid_table(compare_with_grid(results, store), provenance=provenance)
 
 

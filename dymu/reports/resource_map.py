@@ -84,8 +84,8 @@ def shares_by_arm(results: Results) -> dict[str, Shares]:
     Raises:
         ReportError: If no record has costs.
     """
-    shares = {arm.name: shares_of(results.of(arm.name).values()) for arm in results.arms}
-    shares = {name: found for name, found in shares.items() if found}
+    measured = {arm.name: shares_of(results.of(arm.name).values()) for arm in results.arms}
+    shares: dict[str, Shares] = {name: found for name, found in measured.items() if found}
     if not shares:
         raise ReportError(
             f"no record of {results.manifest.name} holds the costs of sampled preferences; make one with "

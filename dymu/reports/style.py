@@ -13,6 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from dymu.errors import ReportError
+
 COLUMN_IN = 3.25
 PAGE_IN = 6.875
 SMALLEST = 6.0
@@ -95,12 +97,26 @@ def panels(figure: Figure, rows: int, columns: int, **shared: Any) -> list[list[
 
 
 def save(figure: Figure, folder: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write a figure in some of :data:`FORMATS`; the same figure gives the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _lay_out(figure)
+    """Write a figure in some of :data:`FORMATS`; the same figure gives the same bytes.
+
+    Raises:
+        ReportError: If the folder cannot be written; a file is there as a whole or not at all.
+    """
     paths = [folder / f"{name}.{suffix}" for suffix in formats]
-    for path in paths:
-        _PRINTERS[path.suffix[1:]](figure, path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _lay_out(figure)
+        for path in paths:
+            partial = path.with_name(f".{path.stem}.part{path.suffix}")
+            try:
+                _PRINTERS[path.suffix[1:]](figure, partial)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise ReportError(
+            f"figures cannot be written to {folder}: {error.strerror or error}. Name another with --out."
+        ) from error
     return paths
 
 

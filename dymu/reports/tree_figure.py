@@ -1,6 +1,6 @@
 """Figures 16 and 17: predicted architectures as trees, for preferences nearest to uniform and to corners."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -57,6 +57,14 @@ def corner_trees(results: Results) -> Figure:
             rows[f"mostly {task_text(tasks[task], 40)}"] = _trees(record, corner(task, len(tasks)))
     _check(rows, results)
     return _figure(results, rows, len(tasks))
+
+
+def trees_of(results: Results, arm: str) -> Iterator[PredictedTree]:
+    """Trees at all evaluation preferences, of the seed that figures show."""
+    record = _first_with_trees(results, arm)
+    if record is not None:
+        for point in record.points:
+            yield from (tree_at(record, point, index) for index in range(len(point.parents)))
 
 
 def most_rows(num_tasks: int) -> int:

@@ -16,7 +16,7 @@ def test_a_run_tells_failures_prints_the_table_and_draws_figures(question: tuple
     assert "Table 6. Which part of a toy matters?" in said.out
     folder = store / "reports" / "toy_studies-ours.toy_question"
     assert f"Tables and figures: {folder}" in said.flat
-    assert {"table.md", "table.csv", "table.tex", "curves-edge.svg"} <= {
+    assert {"table.md", "table.csv", "table.tex", "curves-edge.png"} <= {
         path.name for path in folder.iterdir()
     }
 

@@ -6,6 +6,7 @@ import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
+from dymu.errors import ReportError
 from dymu.reports.style import COLOURS, line_of, paper_style, resource_style, save, shortened, svg_text
 
 
@@ -79,3 +80,13 @@ def test_fonts_are_embedded_and_pictures_need_nothing_from_elsewhere(tmp_path: P
         svg, pdf, _ = save(some_figure("text"), tmp_path, "figure")
     assert b"/FontFile2" in pdf.read_bytes(), "a TrueType font"
     assert not re.search(r"(href|src)=.(?!#)|url\((?!#)|@import|font-face", svg.read_text(encoding="utf-8"))
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with paper_style(), pytest.raises(ReportError, match=r"figures cannot be written to .*file/folder"):
+        save(some_figure("text"), tmp_path / "file" / "folder", "figure")
+    (tmp_path / "figure.png").mkdir()
+    with paper_style(), pytest.raises(ReportError, match=r"Name another with --out"):
+        save(some_figure("text"), tmp_path, "figure", ("png",))
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "figure.png"}

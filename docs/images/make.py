@@ -31,7 +31,7 @@ from dymu.reports.figures import draw  # noqa: E402
 from dymu.reports.grid import only  # noqa: E402
 from dymu.tracking.told import told_to_mlflow  # noqa: E402
 
-MOST_BYTES = 150_000
+MOST_BYTES = 120_000
 # The page greets a first visitor with a panel.
 _VISITED = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
 # What floats above a corner of the page, what charts show under a pointer, and the machine that made a run.
@@ -89,7 +89,7 @@ def take_curves(page: Chromium, view: str) -> None:
 
 def take_parent(page: Chromium, run: str) -> None:
     """The run of the question: its tables and figures in the description."""
-    page.resize(1440, 1080)
+    page.resize(1280, 940)
     page.open("about:blank")
     page.open(run + "?workflowType=machine_learning")
     page.click("Show more")

@@ -135,8 +135,7 @@ def test_mlflow_is_served_until_it_is_interrupted(database: Path, root: Path, nu
     environment = {**os.environ, "PYTHONPATH": str(root)}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
-        lines = [next(process.stdout) for _ in range(2)]
-        assert lines[1].startswith(f"MLflow on http://127.0.0.1:{port}/ ")
+        assert any(line.startswith(f"MLflow on http://127.0.0.1:{port}/ ") for line in process.stdout)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         assert opener.open(f"http://127.0.0.1:{port}/health", timeout=60).read() == b"OK"
         process.send_signal(number)

@@ -239,7 +239,7 @@ def load_module(name: str, folder: Path) -> ModuleType:
     except Exception as error:
         absent = error.name if isinstance(error, ModuleNotFoundError) else None
         if absent is not None and (name == absent or name.startswith(absent + ".")):
-            raise SpecError(f"there is no module {name} below {folder}; {_modules(name, folder)}.") from None
+            raise SpecError(_absent(name, folder)) from None
         raise SpecError(_import_failure(name, error, folder)) from error
 
 
@@ -249,6 +249,18 @@ def _import_failure(name: str, error: Exception, folder: Path) -> str:
     line = error.lineno if isinstance(error, SyntaxError) else own[-1].lineno
     file = error.filename if isinstance(error, SyntaxError) else own[-1].filename
     return f"importing {name} failed ({file}, line {line}): {type(error).__name__}: {error}"
+
+
+def _absent(name: str, folder: Path) -> str:
+    file = folder / (name.replace(".", "/") + ".py")
+    package = name.partition(".")[0]
+    if file.exists() and package in sys.modules:
+        other = next(iter(sys.modules[package].__path__), "elsewhere")
+        return (
+            f"{file} is hidden by another package {package} in {other}, which is on Python's path; put an "
+            "empty __init__.py beside it, or take that folder from PYTHONPATH."
+        )
+    return f"there is no module {name} below {folder}; {_modules(name, folder)}."
 
 
 def _modules(name: str, folder: Path) -> str:

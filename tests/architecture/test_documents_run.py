@@ -66,7 +66,7 @@ def _command(words: list[str], *, here: bool) -> list[str]:
     return words
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_what_a_newcomer_types_works(tmp_path: Path) -> None:
     told = play(QUICK, workspace(tmp_path), here=True)
     assert len(told) >= 20

@@ -167,3 +167,15 @@ def test_seeds() -> None:
 def test_wrong_seeds_are_refused(count: int | None, listed: str | None) -> None:
     with pytest.raises(SpecError, match="seed"):
         parse_seeds(count, listed)
+
+
+def test_a_study_that_another_package_hides_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("other/hidden_studies", "mine/hidden_studies"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "other" / "hidden_studies" / "__init__.py").touch()
+    (tmp_path / "mine" / "hidden_studies" / "bars.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "other")
+    with pytest.raises(SpecError, match=r"bars\.py is hidden by another package hidden_studies in .*other"):
+        resolve(Request(text="hidden_studies.bars"), folder=tmp_path / "mine")

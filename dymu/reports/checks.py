@@ -20,7 +20,7 @@ End = Literal["rich", "frugal"]
 RICH: End = "rich"
 FRUGAL: End = "frugal"
 ENDS = (RICH, FRUGAL)
-CONTROLLER, RETRAINED = "controllable", "retrained"
+CONTROLLER, RETRAINED = "controllable", "static_tree"  # as records name methods
 
 _DROP = "relative_drop"
 

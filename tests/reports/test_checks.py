@@ -1,11 +1,13 @@
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from dymu.artifacts.record import Record, Value
 from dymu.reports.checks import (
+    CONTROLLER,
     FRUGAL,
+    RETRAINED,
     Amount,
     Case,
     Check,
@@ -21,6 +23,8 @@ from dymu.reports.checks import (
     within,
 )
 from dymu.reports.collect import results_of
+from dymu.reports.paper_claims import CHECKS
+from dymu.stages.evaluate import MethodName
 
 PLAIN = "no-affinity"
 
@@ -141,3 +145,7 @@ def test_two_ends_need_two_resource_preferences(study: Any) -> None:
 
 def test_a_check_without_a_measure_has_no_margins(case: Case) -> None:
     assert Check(name="G0", text="", source="", reason="why").measure(case) == Margins(by_seed={})
+
+
+def test_methods_are_named_as_evaluations_name_them() -> None:
+    assert {CONTROLLER, RETRAINED} | {check.method for check in CHECKS} <= set(get_args(MethodName))

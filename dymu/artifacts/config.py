@@ -46,8 +46,8 @@ def is_config(value: object) -> bool:
 
 def is_config_class(value: object) -> bool:
     """Whether ``value`` is a class that ``@config`` made."""
-    made_here = isinstance(value, type) and getattr(value.__init__, "__module__", None) == __name__
-    return made_here and dataclasses.is_dataclass(value)
+    made_by = getattr(getattr(value, "__init__", None), "__module__", None)
+    return isinstance(value, type) and dataclasses.is_dataclass(value) and made_by == __name__
 
 
 def field_names(cls: type) -> tuple[str, ...]:

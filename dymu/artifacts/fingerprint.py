@@ -138,7 +138,7 @@ def _config_class(module_name: str, class_name: str) -> Any:
 
 def _loaded_class(module_name: str, class_name: str) -> Any:
     """The config class of a module that was imported before, or ``None``."""
-    cls = getattr(sys.modules.get(module_name), class_name, None)
+    cls: Any = getattr(sys.modules.get(module_name), class_name, None)
     return cls if is_config_class(cls) and _type_name(cls) == f"{module_name}.{class_name}" else None
 
 

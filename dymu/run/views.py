@@ -72,10 +72,11 @@ def plan_summary(plan: Plan, cost: Estimate) -> str:
     if not plan.missing:
         return f"{len(plan.steps)} steps, all cached: nothing to run."
     known = f"about {clock(cost.cpu_s)} of CPU time" if cost.cpu_s else "no estimate yet"
+    chains = "1 chain" if len(plan.chains) == 1 else f"{len(plan.chains)} chains"
     without = f", not counting {', '.join(cost.unknown)}" if cost.unknown and cost.cpu_s else ""
     return (
         f"{len(plan.steps)} steps: {count['cached']} cached, {count['shared']} shared by several arms, "
-        f"{count['new']} for one arm; {len(plan.missing)} to run in {len(plan.chains)} chains, "
+        f"{count['new']} for one arm; {len(plan.missing)} to run in {chains}, "
         f"{known}{without}."
     )
 

@@ -15,7 +15,7 @@ def test_only_what_failed_runs_again(finished: Dymu, tmp_path: Path) -> None:
     said = finished("retry", "--failed", *HERE)
     assert said.code == 1  # its loss is not finite this time either
     assert "Again: broken seed 0 weight (TrainingError" in said.flat
-    assert "2 to run in 1 chains" in said.flat
+    assert "2 to run in 1 chain" in said.flat
     after = {path: path.stat().st_mtime_ns for path in tmp_path.glob("store/artifacts/*/*/DONE.json")}
     assert after == before
 
@@ -51,4 +51,4 @@ def test_a_question_about_another_study_is_asked_so_again(dymu: Dymu, run_here: 
     said = dymu("retry", "--failed", *HERE)
     assert said.code == 1
     assert "Again: broken seed 0 weight" in said.flat
-    assert "2 to run in 1 chains" in said.flat
+    assert "2 to run in 1 chain" in said.flat

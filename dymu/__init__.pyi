@@ -1,3 +1,3 @@
-from dymu.product.loading import load as load
+from dymu.run.loading import load as load
 
 __version__: str

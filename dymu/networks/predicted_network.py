@@ -157,8 +157,14 @@ class PredictedNetwork(nn.Module):
         features = outputs[stream]
         return _part(features, self._tasks_of[layer][stream], [task]) if own_images else features
 
-    def _has_own_images(self, images: Tensor) -> bool:
+    def _has_own_images(self, images: object) -> bool:
         shapes = (self.image_shape, (len(self.tasks), *self.image_shape))
+        if not (isinstance(images, Tensor) and images.is_floating_point()):
+            kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
+            raise SpecError(
+                f"images are {kind}; expected a tensor of floating-point numbers, as the dataset prepares "
+                "them."
+            )
         if tuple(images.shape[1:]) not in shapes:
             one, each = (", ".join(map(str, shape)) for shape in shapes)
             raise SpecError(

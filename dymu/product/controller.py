@@ -1,5 +1,6 @@
 """A trained controller: architectures, networks and costs by preference."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -92,6 +93,9 @@ class TrainedController:
         self.image_shape = controller.net.image_shape
         self.source, self.statistics, self.calibration = source, statistics, tuple(calibration)
 
+    def __repr__(self) -> str:
+        return f"TrainedController({self.source!r}, tasks={self.tasks}, statistics={self.statistics!r})"
+
     @property
     def parts(self) -> Controller:
         """Anchor net, edge hypernet and weight hypernet."""
@@ -103,9 +107,9 @@ class TrainedController:
         Raises:
             SpecError: If it is no preference.
         """
-        shares = self._shares(task_preference)
-        parents_LN = self._controller.parents(_rows(shares), resource_preference)[0]
-        return self._architecture(parents_LN, shares, resource_preference)
+        shares, resource = self._shares(task_preference), _resource(resource_preference)
+        parents_LN = self._controller.parents(_rows(shares), resource)[0]
+        return self._architecture(parents_LN, shares, resource)
 
     def network(
         self,
@@ -137,11 +141,11 @@ class TrainedController:
         chosen = self.statistics if statistics is None else statistics
         if chosen not in ("batch", "running", "recalibrated"):
             raise SpecError(f"statistics is {chosen!r}; expected 'batch', 'running' or 'recalibrated'.")
-        preference_1N = _rows(self._shares(task_preference))
-        used = self._nodes.used(self._controller.parents(preference_1N, resource_preference)[0])
+        preference_1N, resource = _rows(self._shares(task_preference)), _resource(resource_preference)
+        used = self._nodes.used(self._controller.parents(preference_1N, resource)[0])
         adaptations = {}
         if self._heads is not None:
-            adaptations = self._heads.adaptations(preference_1N, resource_preference, used.numbers)
+            adaptations = self._heads.adaptations(preference_1N, resource, used.numbers)
         network = PredictedNetwork(
             self._nodes, used, adaptations, statistics="running" if chosen == "running" else "batch"
         )
@@ -162,7 +166,8 @@ class TrainedController:
         Raises:
             SpecError: If it is no preference.
         """
-        parents_1LN = self._controller.parents(_rows(self._shares(task_preference)), resource_preference)
+        preference_1N = _rows(self._shares(task_preference))
+        parents_1LN = self._controller.parents(preference_1N, _resource(resource_preference))
         return self._cost_of(parents_1LN)[0]
 
     def within(
@@ -182,6 +187,7 @@ class TrainedController:
         """
         if parameters is None and macs is None:
             raise SpecError("there is no budget; give parameters=, macs= or both.")
+        parameters, macs = _budget("parameters", parameters), _budget("macs", macs)
         shares = self._shares(task_preference)
         resource_S = torch.arange(_RESOURCE_STEPS + 1, dtype=torch.float64) / _RESOURCE_STEPS
         parents_SLN = self._controller.parents(_rows(shares).expand(len(resource_S), -1), resource_S)
@@ -222,17 +228,40 @@ class TrainedController:
 
     def _shares(self, task_preference: TaskPreference) -> list[float]:
         """The shares r in the order of the tasks."""
-        if not isinstance(task_preference, Mapping):
+        tasks = ", ".join(self.tasks)
+        if isinstance(task_preference, Mapping):
+            if set(task_preference) != set(self.tasks):
+                named = ", ".join(map(str, task_preference))
+                raise SpecError(f"the task preference names {named}; expected each of {tasks}.")
+            task_preference = [task_preference[task] for task in self.tasks]
+        try:
             shares = [float(share) for share in task_preference]
-        elif set(task_preference) == set(self.tasks):
-            shares = [float(task_preference[task]) for task in self.tasks]
-        else:
+        except (TypeError, ValueError):
             raise SpecError(
-                f"the task preference names {', '.join(map(str, task_preference))}; expected each of "
-                f"{', '.join(self.tasks)}."
-            )
+                f"the task preference is {task_preference!r}; expected one number for each of {tasks}, in "
+                "this order or by name."
+            ) from None
         check_preference(shares, 0.0, num_tasks=len(self.tasks))
         return shares
+
+
+def _resource(given: float) -> float:
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise SpecError(f"resource preference is {given!r}; expected a number in [0, 1].") from None
+
+
+def _budget(name: str, given: float | None) -> float | None:
+    if given is None:
+        return None
+    try:
+        most = float(given)
+    except (TypeError, ValueError):
+        most = math.nan
+    if not most > 0:
+        raise SpecError(f"{name} is {given!r}; expected a positive number.")
+    return most
 
 
 def _rows(shares: Sequence[float]) -> Tensor:

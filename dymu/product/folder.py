@@ -29,6 +29,7 @@ from dymu.networks.edge_hypernet import EdgeHypernet, make_edge_hypernet
 from dymu.networks.preference_embedding import HypernetConfig
 from dymu.networks.weight_hypernet import WeightHypernet, make_weight_hypernet
 from dymu.product.controller import TrainedController
+from dymu.product.own_classes import import_own_classes
 from dymu.stages.tensors import load_module, save_module, save_tensors
 
 FORMAT = 1
@@ -70,14 +71,15 @@ def save_controller(controller: TrainedController, folder: Path) -> None:
 
 
 def read_folder(folder: Path) -> TrainedController:
-    """The controller of a folder; nothing in it is executed or unpickled.
+    """The controller of a folder; nothing in it is executed or unpickled. The dataset is not needed.
 
     Raises:
         StoreError: If it is no such folder, or a newer dymu wrote it.
-        SpecError: If its backbone is not one of this version of dymu.
+        SpecError: If its backbone is not one of this version of dymu, nor found from the working directory.
         CorruptArtifactError: If a file is damaged.
     """
     form = _description(folder / DESCRIPTION)
+    import_own_classes(form["backbone"], str(folder), folder=Path.cwd())
     with torch.device("meta"):
         tasks, image_shape = rebuild(form["tasks"]), tuple(form["image_shape"])
         net = AnchorNet(rebuild(form["backbone"]), tasks, image_shape, num_streams=len(tasks))

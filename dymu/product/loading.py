@@ -1,4 +1,4 @@
-"""``dymu.load``: a trained controller from a store, from MLflow or from a folder."""
+"""A trained controller from a store, from MLflow or from a folder."""
 
 import os
 from pathlib import Path
@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 
 from dymu.artifacts.location import find_store, open_store
 from dymu.artifacts.step import Step
-from dymu.artifacts.store import Store
-from dymu.errors import TrackingError
+from dymu.artifacts.store import ADDRESS, Store
+from dymu.errors import SpecError, TrackingError
 from dymu.product.controller import TrainedController
 from dymu.product.folder import read_folder
 from dymu.product.published import evaluated_statistics, published_step, read_controller
@@ -20,26 +20,21 @@ _MLFLOW_SCHEMES = ("models:/", "runs:/")
 def load(
     address: str | Path, *, store: str | Path | Store | None = None, tracking_uri: str | None = None
 ) -> TrainedController:
-    """A trained controller, on the CPU.
-
-    Args:
-        address: Of an evaluation (``evaluate/0a1b2c3d4e5f6071``), or of a weight or edge hypernet; or a
-            logged model of MLflow: ``models:/NAME/VERSION``, ``models:/NAME@ALIAS``, ``runs:/RUN/NAME``; or
-            the path of a folder that :func:`dymu.product.folder.save_controller` wrote.
-        store: Where artifacts are: a folder, a bucket or an open store; ``$DYMU_STORE`` or ``.dymu`` by
-            default.
-        tracking_uri: For a model of MLflow, the server or database; ``$MLFLOW_TRACKING_URI`` or the database
-            of the store by default.
-
-    Raises:
-        SpecError: If there is no controller at the address, or this version of dymu cannot rebuild it.
-        StoreError: If the store cannot be read or lacks the artifact or one that it needs.
-        TrackingError: If MLflow has no such model or cannot be reached.
-    """
+    """What :func:`dymu.run.loading.load` gives, but for the name of a study."""
     if isinstance(address, Path):
         return read_folder(address)
+    if not isinstance(address, str):
+        raise SpecError(
+            f"{address!r} is {type(address).__name__}; expected the name of a study, an address or a URI as "
+            "text, or a folder as a Path."
+        )
     if address.startswith(_MLFLOW_SCHEMES):
         return _from_mlflow(address, tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"), store)
+    if ADDRESS.fullmatch(address) is None:
+        raise SpecError(
+            f"{address!r} names no trained controller; expected a study (studies.digits:ours), an address "
+            "(evaluate/0a1b2c3d4e5f6071), a model of MLflow (models:/NAME/VERSION), or the Path of a folder."
+        )
     opened = store if isinstance(store, Store) else open_store(store, read_only=True)
     return controller_of(published_step(opened, address), opened)
 

@@ -11,6 +11,7 @@ from dymu.artifacts.store import STEP, Store
 from dymu.data.examples import DataPlace
 from dymu.errors import SpecError
 from dymu.networks.controller import Controller
+from dymu.product.own_classes import import_own_classes
 from dymu.spec.evaluation import Statistics
 from dymu.stages import anchor, edge, evaluate, weight
 from dymu.stages.context import RunContext
@@ -23,9 +24,11 @@ def published_step(store: Store, address: str) -> Step:
 
     Raises:
         StoreError: If the store lacks it or one of its inputs.
-        SpecError: If its configuration is not one of this version of dymu, or is not below ``dymu.``.
+        SpecError: If its configuration is not one of this version of dymu, or of a class that is neither
+            dymu's nor found from the working directory.
     """
     form = json.loads(store.read(address, STEP))
+    import_own_classes(form["config"], address, folder=Path.cwd())
     step = Step(
         stage=form["stage"],
         revision=form["revision"],

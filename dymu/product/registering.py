@@ -10,14 +10,17 @@ from torch import Tensor
 
 from dymu import __version__
 from dymu.artifacts.files import disk_errors
+from dymu.artifacts.fingerprint import canonical
 from dymu.artifacts.step import Step
 from dymu.artifacts.store import Store
 from dymu.data.examples import DataPlace, Examples, draw_batch
 from dymu.data.splits import Split
+from dymu.errors import SpecError
 from dymu.networks.anchor_net import AnchorNet
 from dymu.product.controller import TrainedController
 from dymu.product.folder import save_controller
 from dymu.product.loading import DATA_FOLDER, database_uri
+from dymu.product.own_classes import own_class_names
 from dymu.product.published import evaluated_statistics, read_controller
 from dymu.stages import evaluate
 from dymu.stages.inputs import dataset_of
@@ -125,8 +128,16 @@ def model_files(controller: TrainedController, folder: Path) -> ModelFiles:
     """Write a controller and a copy of dymu's code below a folder, as what a logged model is made of.
 
     Raises:
+        SpecError: If its backbone is made of classes that are not dymu's, which the model would not have.
         StoreError: If the disk refuses.
     """
+    own = own_class_names(canonical(controller.parts.net.backbone))
+    if own:
+        raise SpecError(
+            f"the backbone of {controller.source} is made of {', '.join(own)}, but a registered model has "
+            "the code of dymu alone. Make it a file of dymu/networks/backbones/, or keep the controller as a "
+            "folder (dymu.product.folder.save_controller)."
+        )
     save_controller(controller, folder / DATA_FOLDER)
     code = folder / "code" / "dymu"
     shutil.copytree(

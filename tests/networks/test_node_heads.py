@@ -56,7 +56,8 @@ def test_an_answer_is_the_same_when_asked_again(make_net: MakeNet) -> None:
 def test_hidden_units_that_are_all_zero_leave_the_biases(make_net: MakeNet, resource: float) -> None:
     net = make_net()
     hypernet = hypernet_of(net)
-    hypernet.trunk.hidden[-1].bias.fill_(-1e6)
+    with torch.no_grad():
+        list(hypernet.trunk.hidden.parameters())[-1].fill_(-1e6)  # the last bias
     size_D = next(net.nodes()).num_modulated()
     found = NodeHeads(hypernet, net).adaptations(R, resource, [0])[0]
     assert torch.equal(found.scale_PD[0], hypernet.heads.bias[:size_D])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -158,6 +158,16 @@ def test_images_of_another_shape_are_refused(make_net: MakeNet, make_trees: Make
     network = network_of(make_net(), make_trees(1)[0])
     with pytest.raises(SpecError, match=r"\(1, 2, 6, 6\); expected \(B, 2, 6, 5\), or \(B, 3, 2, 6, 5\)"):
         network(torch.zeros(1, 2, 6, 6, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("images", "said"), [([[0.0]], "list"), (torch.zeros(1, 2, 6, 5, dtype=torch.uint8), r"torch\.uint8")]
+)
+def test_what_is_no_tensor_of_numbers_is_refused(
+    make_net: MakeNet, make_trees: MakeTrees, images: Any, said: str
+) -> None:
+    with pytest.raises(SpecError, match=f"images are {said}; expected a tensor of floating-point numbers"):
+        network_of(make_net(), make_trees(1)[0])(images)
 
 
 def test_a_recalibrated_network_wants_the_same_kind_of_images(

@@ -2,6 +2,9 @@
 
 import copy
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +37,15 @@ def test_a_preference_may_be_given_by_name(untrained: TrainedController) -> None
     assert untrained.architecture(by_name, 0.5) == untrained.architecture(R, 0.5)
 
 
+@pytest.mark.parametrize("kind", [tuple, np.array, torch.tensor])
+def test_a_preference_may_be_any_sequence(untrained: TrainedController, kind: Callable[[Any], Any]) -> None:
+    resource = kind([0.5])[0]
+    found = untrained.architecture(kind(R), resource)
+    assert found.parents == untrained.architecture(R, 0.5).parents
+    assert found.resource_preference == 0.5
+    assert untrained.cost(kind(R), resource) == untrained.cost(R, 0.5)
+
+
 def test_a_preference_with_other_names_is_refused(untrained: TrainedController) -> None:
     with pytest.raises(SpecError, match="names digit, walls; expected each of digit, rooms, depth"):
         untrained.cost({"digit": 0.5, "walls": 0.5})
@@ -46,10 +58,14 @@ def test_a_preference_with_other_names_is_refused(untrained: TrainedController) 
         ([0.5, 0.6, 0.2], 0.0, "divide it by its sum"),
         (R, 1.5, r"resource preference is 1.5; expected a number in \[0, 1\]"),
         (R, math.nan, r"expected a number in \[0, 1\]"),
+        (R, "much", r"resource preference is 'much'; expected a number in \[0, 1\]"),
+        ("0.2,0.3,0.5", 0.0, "is '0.2,0.3,0.5'; expected one number for each of digit, rooms, depth"),
+        (1.0, 0.0, "is 1.0; expected one number for each of digit, rooms, depth"),
+        ([R], 0.0, "expected one number for each of digit, rooms, depth"),
     ],
 )
 def test_what_is_no_preference_is_refused(
-    untrained: TrainedController, preference: list[float], resource: float, message: str
+    untrained: TrainedController, preference: Any, resource: Any, message: str
 ) -> None:
     for ask in (untrained.architecture, untrained.network, untrained.cost):
         with pytest.raises(SpecError, match=message):
@@ -147,6 +163,23 @@ def test_a_budget_that_nothing_meets_names_the_cheapest(untrained: TrainedContro
     cheapest = min(untrained.cost(R, step / 1000).parameters for step in range(1001))
     with pytest.raises(SpecError, match=f"at most 10 parameters.*fewest parameters are {cheapest:,}"):
         untrained.within(R, parameters=10)
+
+
+@pytest.mark.parametrize("budget", [0, -1, math.nan, "small"])
+def test_what_is_no_budget_is_refused(untrained: TrainedController, budget: Any) -> None:
+    with pytest.raises(SpecError, match=r"macs is .*; expected a positive number"):
+        untrained.within(R, macs=budget)
+
+
+def test_networks_run_side_by_side_in_threads(untrained: TrainedController, images: Tensor) -> None:
+    asked = [(preference, step / 5) for preference in GRID for step in range(6)]
+    expected = [untrained.network(*one)(images) for one in asked]
+    fresh = TrainedController(untrained.parts, source="nowhere")  # makes its nodes while others ask for them
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda one: fresh.network(*one)(images), asked))
+    for one, other in zip(found, expected, strict=True):
+        for task, prediction in one.items():
+            assert torch.equal(prediction, other[task])
 
 
 def test_no_budget_is_refused(untrained: TrainedController) -> None:

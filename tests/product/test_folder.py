@@ -70,6 +70,10 @@ def test_a_class_from_elsewhere_is_not_looked_up(folder: Path) -> None:
     (folder / DESCRIPTION).write_text(json.dumps(form))
     with pytest.raises(SpecError, match=r"'os\.system' is not a class of dymu"):
         read_folder(folder)
+    form["backbone"]["type"] = "elsewhere.Backbone"
+    (folder / DESCRIPTION).write_text(json.dumps(form))
+    with pytest.raises(SpecError, match=r"needs elsewhere\.Backbone, .* there is no module elsewhere below"):
+        read_folder(folder)
 
 
 @pytest.mark.parametrize("name", ["anchor", "edge", "weight", "calibration"])

@@ -1,7 +1,6 @@
-"""``dymu.load``."""
+"""Controllers from a store, by address."""
 
-import os
-import subprocess
+import importlib
 import sys
 from pathlib import Path
 
@@ -9,10 +8,14 @@ import pytest
 import torch
 
 import dymu
+from dymu.artifacts.config import changed
 from dymu.artifacts.record import read_record
 from dymu.artifacts.store import Store
 from dymu.errors import SpecError
+from dymu.run.execute import execute_step
+from dymu.run.place import Place
 from dymu.run.predict import predict_network
+from dymu.run.provenance import CodeVersion
 from dymu.spec.study import Study
 
 
@@ -57,15 +60,32 @@ def test_a_text_that_is_no_address_is_refused(trained: Store) -> None:
         dymu.load("no address", store=trained)
 
 
-def test_importing_dymu_loads_no_torch(root: Path, tmp_path: Path) -> None:
-    code = "import sys, dymu; print([name for name in ('torch', 'mlflow', 'numpy') if name in sys.modules])"
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(root)}
-    said = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+def test_what_is_no_text_is_refused(trained: Store) -> None:
+    with pytest.raises(SpecError, match="3 is int; expected the name of a study"):
+        dymu.load(3, store=trained)  # type: ignore[arg-type]
+
+
+def test_a_controller_of_a_users_own_dataset(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lab_shapes.py").write_text(
+        "from dymu.artifacts.config import config\n"
+        "from dymu.data.digits import Digits\n\n\n"
+        "@config\n"
+        "class Shapes(Digits):\n"
+        '    """Digits under another name."""\n'
     )
-    assert said.stdout == "[]\n"
-
-
-def test_dymu_has_no_other_attributes() -> None:
-    with pytest.raises(AttributeError, match="module 'dymu' has no attribute 'lode'"):
-        dymu.lode  # type: ignore[attr-defined]  # noqa: B018
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    own = changed(study, {"dataset": importlib.import_module("lab_shapes").Shapes(num_train=40, num_val=20)})
+    store = Store(tmp_path / "store")
+    step = own.evaluation_step(0).inputs["edge"]
+    for below in step.closure():
+        execute_step(
+            below, store, Place(code=CodeVersion(revision=None, dirty=None, lock=None)), lambda: False
+        )
+    monkeypatch.setattr(sys, "path", sys.path[1:])
+    monkeypatch.delitem(sys.modules, "lab_shapes")
+    with pytest.raises(SpecError, match=r"anchor/\w+ needs lab_shapes.Shapes, which is not a class of dymu"):
+        dymu.load(step.address, store=store)
+    monkeypatch.chdir(tmp_path)
+    assert dymu.load(step.address, store=store).tasks == ("left", "right", "parity")

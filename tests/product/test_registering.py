@@ -20,7 +20,7 @@ import dymu
 from dymu.artifacts.store import Store
 from dymu.data.examples import DataPlace
 from dymu.data.splits import Split
-from dymu.errors import TrackingError
+from dymu.errors import SpecError, TrackingError
 from dymu.product.controller import TrainedController
 from dymu.product.published import published_step
 from dymu.product.registering import calibration_batches, controller_with_images, model_files, register
@@ -143,6 +143,17 @@ def test_requirements_are_pinned_to_public_versions(controller: TrainedControlle
     assert all("==" in text and "+" not in text for text in files.requirements)
     assert not list(files.code.rglob("__pycache__"))
     assert files.tags["dymu.address"] == controller.source
+
+
+def test_a_backbone_that_the_model_would_not_have_is_refused(
+    controller: TrainedController, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(controller.parts.net.backbone), "__module__", "lab.nets")
+    with pytest.raises(
+        SpecError, match=r"is made of lab\.nets\.SmallBackbone, but a registered model has the"
+    ):
+        model_files(controller, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_of_own_images_says_so(untrained: TrainedController, images: Tensor, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The verb ``report``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,6 +87,12 @@ def _results(store: "Store", text: str, *, allow_mixed: bool) -> "Results":
     if named is None and (":" in text or text in {manifest.study for manifest in manifests}):
         # A study that only questions were asked about is more than what any one of them shows.
         named = study_itself(store, text)
+        if named is not None:
+            others = ", ".join(
+                f"`dymu report {each.name}`" for each in manifests if each.study == named.study
+            )
+            found = results_of(store, named, allow_mixed=allow_mixed)
+            return replace(found, note=f"Questions about this study have reports of their own: {others}.")
     if named is not None:
         return results_of(store, named, allow_mixed=allow_mixed)
     asked = text.startswith("ablations.")

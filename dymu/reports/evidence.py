@@ -125,9 +125,10 @@ def study_itself(store: Store, study: str) -> Manifest | None:
     name, own, beside = _around(store, study)
     if len(own) == 1 or any(manifest.name == name for manifest in own) or not _baselines(own):
         return None
-    questions = ", ".join(manifest.name for manifest in own)
     found = _side_by_side(store, name, own, beside)
-    return replace(found, name=name, target=_target(name, own), source=f"in {questions}")
+    # The module, because it also makes the counterparts.
+    module, _, _ = _target(name, own).partition(":")
+    return replace(found, name=name, target=module, title=f"{name} beside its counterparts")
 
 
 def common_seeds(case: Case, check: Check) -> tuple[int, ...]:

@@ -87,10 +87,14 @@ def written(value: float) -> str:
 
 
 def test_it_opens_from_disk_without_complaint_and_without_a_request(page: Any, report: Path) -> None:
+    page.call("Performance.enable", timeDomain="threadTicks")
     page.open(report)
     assert page.complaints() == []
     assert page.run("performance.getEntriesByType('resource').length") == 0
-    assert page.run("performance.getEntriesByType('navigation')[0].loadEventEnd") < 10_000
+    # Time of the processor, which does not depend on what else the machine does.
+    measured = {each["name"]: each["value"] for each in page.call("Performance.getMetrics")["metrics"]}
+    page.call("Performance.disable")
+    assert measured["TaskDuration"] < 5
 
 
 def test_hostile_names_are_shown_and_do_nothing(page: Any, report: Path) -> None:

@@ -50,3 +50,4 @@ def test_what_a_study_is_beside_its_questions_has_a_report(finished: Dymu, tmp_p
     assert said.code == 0
     page = (tmp_path / "store" / "reports" / asked.study / "report.html").read_text()
     assert f"Claims of the paper on {asked.study}" in page
+    assert f"dymu report {asked.study}.another`" in page

@@ -206,8 +206,8 @@ def test_a_study_of_several_questions_stands_beside_its_counterparts(study: Any,
     publish(study, question="adaptation", arms={"baseline": other_arm("Ours")})
     found = study_itself(study.store, "studies.digits:ours")
     assert found is not None
-    assert (found.name, found.target) == ("digits-ours", "studies.digits:ours")
-    assert found.source == "in digits-ours.adaptation, digits-ours.branching_regularizer"
+    assert (found.name, found.target) == ("digits-ours", "studies.digits")
+    assert found.title == "digits-ours beside its counterparts"
     assert [arm.name for arm in found.arms] == ["baseline"]
     publish(study, name="digits-phn-bn", arms={"baseline": other_arm("", resources=(None,))})
     found = study_itself(study.store, "digits-ours")

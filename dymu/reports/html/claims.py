@@ -193,9 +193,15 @@ def _about_finding(finding: Finding, study: str) -> Markup:
         question = finding.where.removeprefix(f"{study}.")
         found = join(found, tag("span", f"Records: {question}", class_="detail"))
     if finding.commands:
-        commands = (tag("code", command) for command in finding.commands)
+        commands = (_command(command) for command in finding.commands)
         found = join(found, tag("span", "To decide: ", *commands, class_="detail"))
     return found
+
+
+def _command(text: str) -> Markup:
+    """A command whose lines break before options, not within them."""
+    first, *options = text.split(" --")
+    return tag("code", first, *(join(" ", tag("span", f"--{option}")) for option in options))
 
 
 def _why(outcome: Outcome, comparison: Comparison) -> str:

@@ -512,7 +512,8 @@
       const height = lane * count + 40;
       const x = (layer) => left + layer * gap;
       const y = (stream) => 24 + lane * (stream + 0.5);
-      const svg = make("svg", { class: "tree", viewBox: `0 0 ${width} ${height}`, role: "img" });
+      const svg = make("svg", { class: "tree", viewBox: `0 0 ${width} ${height}`, role: "img",
+        style: count > 8 ? { minWidth: `${Math.min(width, 640)}px`, maxHeight: "none" } : {} });
       const used = new Set();
       paths.forEach((path) => path.forEach((stream, layer) => used.add(`${layer},${stream}`)));
       const offset = (task) => (task - (count - 1) / 2) * Math.min(5, 18 / count);

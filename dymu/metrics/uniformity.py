@@ -12,7 +12,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import xlogy
 
 from dymu.errors import SpecError, TrainingError
 from dymu.metrics.info import MetricInfo
@@ -47,6 +46,8 @@ def uniformity(losses_SN: ArrayLike, preferences_SN: ArrayLike) -> NDArray[np.fl
         TrainingError: If a loss is negative or not finite, or if all preferred tasks of a row have loss 0,
             where uniformity is undefined.
     """
+    from scipy.special import xlogy  # noqa: PLC0415 - a fifth of a second that figures do not need
+
     losses = np.asarray(losses_SN, dtype=np.float64)
     preferences = np.asarray(preferences_SN, dtype=np.float64)
     if losses.ndim != 2 or losses.shape != preferences.shape:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from dymu.errors import ReportError
 
@@ -75,6 +74,8 @@ def estimate(values: Sequence[float]) -> Estimate:
     Args:
         values: At least one number.
     """
+    from scipy.special import stdtrit  # noqa: PLC0415 - a fifth of a second that figures do not need
+
     n = len(values)
     mean = statistics.fmean(values)
     if n < 2:

@@ -12,7 +12,15 @@ from dymu.artifacts.record import Record
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.figure_notes import LINE_IN, in_order, missing_lines, resource_label, wrapped, write_notes
-from dymu.reports.style import PAGE_IN, line_of, panels, resource_style, shortened, task_text
+from dymu.reports.style import (
+    MANY_POINTS,
+    PAGE_IN,
+    line_of,
+    panels,
+    resource_style,
+    shortened,
+    task_text,
+)
 
 Floats = NDArray[np.float64]
 
@@ -125,5 +133,14 @@ def binned(x: Floats, y: Floats, bins: int = _BINS) -> tuple[Floats, Floats]:
 
 
 def _draw(axis: Any, preference_S: Floats, loss_S: Floats, style: Mapping[str, Any]) -> None:
-    axis.plot(preference_S, loss_S, linestyle="none", **style, markersize=2, alpha=0.35, markeredgewidth=0)
+    axis.plot(
+        preference_S,
+        loss_S,
+        linestyle="none",
+        **style,
+        markersize=2,
+        alpha=0.35,
+        markeredgewidth=0,
+        rasterized=len(loss_S) > MANY_POINTS,
+    )
     axis.plot(*binned(preference_S, loss_S), **style, markersize=3)

@@ -49,8 +49,8 @@ def test_seeds_are_thin_lines_and_their_mean_a_thick_one(study: Any) -> None:
     study.publish_curves()
     with paper_style():
         panel = curves(results_of(study.store, study.manifest), study.store)["anchor"].axes[0]
-    widths = [line.get_linewidth() for line in panel.lines]
-    assert widths == [0.4, 0.4, 0.4, 1.1]
+    assert [(len(thin.get_segments()), *thin.get_linewidths()) for thin in panel.collections] == [(3, 0.4)]
+    assert [line.get_linewidth() for line in panel.lines] == [1.1]
 
 
 def test_the_nets_of_a_static_grid_are_lines_of_one_figure(grid_study: Any) -> None:
@@ -65,7 +65,9 @@ def test_the_nets_of_a_static_grid_are_lines_of_one_figure(grid_study: Any) -> N
     with paper_style():
         found = curves(results_of(grid_study.store, grid_study.manifest), grid_study.store)
     assert list(found) == ["shared"]
-    assert [line.get_linewidth() for line in found["shared"].axes[0].lines] == [0.4] * 6 + [1.1]
+    panel = found["shared"].axes[0]
+    assert [len(thin.get_segments()) for thin in panel.collections] == [6]
+    assert len(panel.lines) == 1
     assert labels(found["shared"]) == ["Static MTL"]
 
 

@@ -1,3 +1,4 @@
+import gc
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -90,3 +91,15 @@ def test_a_folder_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path: 
     with paper_style(), pytest.raises(ReportError, match=r"Name another with --out"):
         save(some_figure("text"), tmp_path, "figure", ("png",))
     assert {path.name for path in tmp_path.iterdir()} == {"file", "figure.png"}
+
+
+def draw_in_vain() -> None:
+    with paper_style():
+        assert not gc.isenabled()
+        raise ReportError("in vain")
+
+
+def test_garbage_is_collected_again_after_drawing_even_if_it_failed() -> None:
+    with pytest.raises(ReportError, match="in vain"):
+        draw_in_vain()
+    assert gc.isenabled()

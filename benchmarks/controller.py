@@ -96,7 +96,11 @@ def switching(name: str, controller: TrainedController) -> None:
     heads = None if parts.weight is None else NodeHeads(parts.weight, parts.net)
 
     def adapt(task_preference: list[float], resource: float) -> dict[int, Adaptation]:
-        return {} if heads is None else heads.adaptations(torch.tensor([task_preference]), resource, used.numbers)
+        return (
+            {}
+            if heads is None
+            else heads.adaptations(torch.tensor([task_preference]), resource, used.numbers)
+        )
 
     adapted = adapt(*asked[0])
 

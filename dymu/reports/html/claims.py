@@ -181,8 +181,8 @@ def _content(cell: Cell) -> Markup:
 
 def pill(outcome: str) -> Markup:
     """A verdict as a mark with its words."""
-    kinds: Mapping[str, str] = {**OUTCOMES}
-    return tag("span", outcome, class_="pill", data_is=kinds[outcome])
+    kind = next(kind for known, kind in OUTCOMES.items() if known == outcome)
+    return tag("span", outcome, class_="pill", data_is=kind)
 
 
 def _about_finding(finding: Finding, study: str) -> Markup:

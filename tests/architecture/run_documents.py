@@ -6,7 +6,6 @@
 
 import io
 import json
-import os
 import sys
 import time
 import traceback
@@ -14,12 +13,17 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from dymu.commands import ui
 from dymu.reports import figures
 
 
-def become(_program: str, words: list[str]) -> None:
-    """Where ``dymu ui`` turns into the server, which never ends: the command itself is done."""
-    raise SystemExit(0 if words[1:4] == ["-m", "mlflow", "server"] else 1)
+def interrupt(*_: object) -> None:
+    """In place of waiting for the server of ``dymu ui``, which never ends; tests of that command wait."""
+    raise KeyboardInterrupt
+
+
+def ignore(*_: object) -> None:
+    """In place of refusing a port that something else has."""
 
 
 def do(what: Any) -> tuple[int, str]:
@@ -44,7 +48,7 @@ def do(what: Any) -> tuple[int, str]:
 def main() -> None:
     """Do everything, and say on standard output how each ended; stop at the first that failed."""
     sys.path.insert(0, str(Path.cwd()))
-    os.execv = become  # type: ignore[assignment]
+    ui._wait_for, ui._refuse_a_taken_port = interrupt, ignore
     if sys.argv[2:] == ["quick"]:
         no_figures: Any = lambda *_: ()  # noqa: E731 - a value to put in place
         figures.for_run = no_figures

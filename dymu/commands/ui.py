@@ -128,10 +128,10 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     """End a server and what it started, at first politely."""
     with suppress(ProcessLookupError):  # all of them have ended
         os.killpg(server.pid, signal.SIGTERM)
-        end = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < end:
-            server.poll()
-            os.killpg(server.pid, 0)
-            time.sleep(_POLL_S)
-        os.killpg(server.pid, signal.SIGKILL)
+        for number in (0, signal.SIGKILL):  # 0 asks whether some of them still run
+            end = time.monotonic() + _PATIENCE_S
+            while time.monotonic() < end:
+                server.poll()
+                os.killpg(server.pid, number)
+                time.sleep(_POLL_S)
     server.wait()

@@ -128,7 +128,8 @@ def _arms(found: Affinities, num_arms: int) -> str:
 
 
 def _name_tasks(axis: Any, tasks: Sequence[str]) -> None:
-    names = [task_text(task, 18) for task in tasks]
+    # One pass of the layout leaves longer names with a number a little outside.
+    names = [task_text(task, 14 if len(tasks) > _MAX_NUMBERED else 18) for task in tasks]
     if len(tasks) > _MAX_NUMBERED:  # columns are numbered as the rows are
         axis.set_xticks(
             range(len(tasks)), [str(i + 1) for i in range(len(tasks))], rotation=90, fontsize=SMALLEST

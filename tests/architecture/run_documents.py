@@ -48,7 +48,7 @@ def do(what: Any) -> tuple[int, str]:
 def main() -> None:
     """Do everything, and say on standard output how each ended; stop at the first that failed."""
     sys.path.insert(0, str(Path.cwd()))
-    ui._wait_for, ui._refuse_a_taken_port = interrupt, ignore
+    vars(ui).update(_wait_for=interrupt, _refuse_a_taken_port=ignore)
     if sys.argv[2:] == ["quick"]:
         no_figures: Any = lambda *_: ()  # noqa: E731 - a value to put in place
         figures.for_run = no_figures

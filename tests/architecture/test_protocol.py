@@ -16,7 +16,7 @@ import dymu
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-NUM_OPEN_POINTS = 62
+NUM_OPEN_POINTS = 63
 
 
 def rows() -> Iterator[tuple[int, str]]:

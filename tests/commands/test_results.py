@@ -162,10 +162,12 @@ def test_the_numbers_of_figure_6_come_as_json_and_as_files(dymu: Dymu, tmp_path:
     ]
 
 
-def test_a_figure_without_a_table_is_refused(finished: Dymu) -> None:
-    said = finished("figure", "curves", "--table")
-    assert said.code == 4
-    assert "figure curves has no table of its own" in said.err
+def test_a_figure_has_its_numbers_as_a_table(finished: Dymu) -> None:
+    said = finished("figure", "curves", "--table", "--style", "csv")
+    assert said.code == 0
+    first, *rows = said.out.splitlines()
+    assert first == "stage,arms,seed,metric,step,value"
+    assert {row.partition(",")[0] for row in rows} >= {"anchor"}
 
 
 def test_records_are_printed_as_csv_or_written_to_a_file(finished: Dymu, tmp_path: Path) -> None:

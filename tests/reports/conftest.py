@@ -341,6 +341,7 @@ def results(study: Study) -> Results:
 
 
 def _texts_with_boxes(figure: Figure) -> list[tuple[str, Any]]:
+    figure.set_dpi(300)  # as pictures are laid out
     figure.draw_without_rendering()
     artists = [
         artist for artist in figure.findobj(Text) if artist.get_visible() and artist.get_text().strip()

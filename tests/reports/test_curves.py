@@ -49,7 +49,8 @@ def test_seeds_are_thin_lines_and_their_mean_a_thick_one(study: Any) -> None:
     study.publish_curves()
     with paper_style():
         panel = curves(results_of(study.store, study.manifest), study.store)["anchor"].axes[0]
-    assert [(len(thin.get_segments()), *thin.get_linewidths()) for thin in panel.collections] == [(3, 0.4)]
+    thin: Any = panel.collections
+    assert [(len(seeds.get_segments()), *seeds.get_linewidths()) for seeds in thin] == [(3, 0.4)]
     assert [line.get_linewidth() for line in panel.lines] == [1.1]
 
 
@@ -66,7 +67,8 @@ def test_the_nets_of_a_static_grid_are_lines_of_one_figure(grid_study: Any) -> N
         found = curves(results_of(grid_study.store, grid_study.manifest), grid_study.store)
     assert list(found) == ["shared"]
     panel = found["shared"].axes[0]
-    assert [len(thin.get_segments()) for thin in panel.collections] == [6]
+    thin: Any = panel.collections
+    assert [len(nets.get_segments()) for nets in thin] == [6]
     assert len(panel.lines) == 1
     assert labels(found["shared"]) == ["Static MTL"]
 
@@ -100,4 +102,5 @@ def test_of_many_tasks_the_mean_is_drawn_and_a_single_value_is_no_curve(study: A
     study.publish()
     (figure,) = curves(results_of(study.store, study.manifest), study.store).values()
     assert titles(figure) == ["objective", "loss, mean over tasks"]
-    assert figure.axes[1].lines[-1].get_ydata().tolist() == [0.0, 1.0, 2.0]
+    mean: Any = figure.axes[1].lines[-1].get_ydata()
+    assert list(mean) == [0.0, 1.0, 2.0]

@@ -1,14 +1,15 @@
 """What it costs to switch a controller to another preference, and whether latency follows MACs.
 
     python benchmarks/controller.py                          # digits, NYU-v2 small and full, CIFAR-100
-    python benchmarks/controller.py --sizes digits --trees 24
+    python benchmarks/controller.py --sizes digits --trees 50
     python benchmarks/controller.py --address evaluate/0a1b2c3d4e5f6071 --store .dymu
 
 Structure decides both, so controllers have the sizes of studies and random numbers unless an address names a
 trained one. Switching is all of it: tree, adaptation and a module put together, at preferences that the
 controller has not seen before; ``separate`` is the same for N trees that share nothing, the most nodes there
-can be. Latency is the best of several runs on one image, with the anchor's statistics, of trees spread over
-all MACs that occur. One process; times are CPU time of its thread, so that it should have one.
+can be. Latency is the best of several runs, with the anchor's statistics, of random trees spread over all
+MACs that a tree can have, on so many images that the arithmetic and not the calls take the time. One
+process; times are CPU time of its thread, so that it should have one.
 """
 
 import argparse
@@ -24,8 +25,10 @@ import torch
 from torch import Tensor
 
 import dymu
+from dymu.metrics.cost import reachable
 from dymu.networks.anchor_net import single_task_nets
 from dymu.networks.controller import Controller
+from dymu.networks.costs import node_costs
 from dymu.networks.edge_hypernet import make_edge_hypernet
 from dymu.networks.forward import Adaptation
 from dymu.networks.node_heads import NodeHeads
@@ -36,11 +39,14 @@ from dymu.networks.tree import separate_streams
 from dymu.networks.weight_hypernet import make_weight_hypernet
 from dymu.product.controller import TrainedController
 from dymu.spec.study import Study
+from dymu.stages.tree_cost import tree_costs
 from studies import cifar100, digits, nyuv2
 
 _STUDIES = {"digits": digits.ours, "nyuv2-small": nyuv2.small, "nyuv2": nyuv2.ours, "cifar100": cifar100.ours}
 _SWITCHES = 200
 _POOL = 400  # trees that those of the latency measurement are chosen from
+_LEAST_S, _MOST_IMAGES = 0.1, 64  # what one image more or less hardly changes
+_LONG_S = 0.5  # runs of a network that together take longer are enough
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,29 +133,58 @@ def switching(name: str, controller: TrainedController) -> None:
         print(f"  {what:20} {spread}")
 
 
-def latencies(controller: TrainedController, trees: int, runs: int) -> tuple[list[float], list[float]]:
-    """MACs and milliseconds of predicted networks, spread over the MACs that occur."""
-    pool = list(preferences(len(controller.tasks), _POOL))
-    costs = [controller.cost(*one).macs for one in pool]
-    wanted = np.linspace(min(costs), max(costs), trees)
-    chosen = sorted({int(np.abs(np.array(costs) - target).argmin()) for target in wanted})
-    image = torch.randn(1, *controller.image_shape, generator=torch.Generator().manual_seed(2))
-    macs, milliseconds = [], []
-    for index in chosen:
-        network = controller.network(*pool[index], statistics="running")
-        macs.append(float(costs[index]))
-        milliseconds.append(1e3 * best(network, image, runs))
-    return macs, milliseconds
+@dataclass(frozen=True, kw_only=True)
+class Latencies:
+    """Of several trees.
+
+    Attributes:
+        images: How many pass at once.
+        macs: Multiply-accumulates an image, by tree.
+        milliseconds: For all images, by tree.
+    """
+
+    images: int
+    macs: list[float]
+    milliseconds: list[float]
+
+
+def partial_trees(num_layers: int, num_tasks: int, count: int) -> Tensor:
+    """(count, L, N) trees in which each task leaves the first one's stream at a random layer."""
+    generator = torch.Generator().manual_seed(3)
+    leaves_SN = torch.randint(0, num_layers + 1, (count, num_tasks), generator=generator)
+    shared_SLN = torch.arange(num_layers)[None, :, None] < leaves_SN[:, None]
+    return torch.where(shared_SLN, 0, torch.arange(num_tasks))
+
+
+def latencies(controller: TrainedController, trees: int, runs: int) -> Latencies:
+    """Of networks whose trees are spread over all MACs that a tree can have."""
+    nodes = SharedNodes(controller.parts.net)
+    pool_SLN = partial_trees(controller.parts.net.num_layers, len(controller.tasks), _POOL)
+    macs_S = tree_costs(reachable(pool_SLN.numpy()), node_costs(controller.parts.net)).macs_S
+    order = np.argsort(macs_S, kind="stable")
+    chosen = order[np.linspace(0, _POOL - 1, trees).round().astype(int)]
+    networks = [
+        PredictedNetwork(nodes, nodes.used(pool_SLN[index]), {}, statistics="running") for index in chosen
+    ]
+    generator = torch.Generator().manual_seed(2)
+    one = torch.randn(1, *controller.image_shape, generator=generator)
+    count = min(_MOST_IMAGES, max(1, int(_LEAST_S / best(networks[0], one, runs))))
+    images = torch.randn(count, *controller.image_shape, generator=generator)
+    return Latencies(
+        images=count,
+        macs=macs_S[chosen].tolist(),
+        milliseconds=[1e3 * best(network, images, runs) for network in networks],
+    )
 
 
 @torch.no_grad()
-def best(network: PredictedNetwork, image: Tensor, runs: int) -> float:
+def best(network: PredictedNetwork, images: Tensor, runs: int) -> float:
     """Seconds of the fastest of several runs; the first one warms up."""
-    network(image)
-    spent = []
-    for _ in range(runs):
+    network(images)
+    spent: list[float] = []
+    while len(spent) < runs and sum(spent) < _LONG_S:
         began = time.thread_time()
-        network(image)
+        network(images)
         spent.append(time.thread_time() - began)
     return min(spent)
 
@@ -160,7 +195,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=list(_STUDIES), choices=list(_STUDIES))
     parser.add_argument("--address", help="a trained controller instead")
     parser.add_argument("--store", help="where it is")
-    parser.add_argument("--trees", type=int, default=12, help="of the latency measurement; 0 for none")
+    parser.add_argument("--trees", type=int, default=24, help="of the latency measurement; 0 for none")
     parser.add_argument("--runs", type=int, default=5, help="of which the best counts")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -173,13 +208,14 @@ def main() -> None:
         controller = dymu.load(name, store=arguments.store) if trained else untrained(_STUDIES[name])
         switching(name, controller)
         if arguments.trees > 0:
-            macs, milliseconds = latencies(controller, arguments.trees, arguments.runs)
+            found = latencies(controller, arguments.trees, arguments.runs)
+            macs, milliseconds = found.macs, found.milliseconds
             linear = np.corrcoef(macs, milliseconds)[0, 1]
             ranked = scipy.stats.spearmanr(macs, milliseconds).statistic
             print(
-                f"  latency of {len(macs)} trees: {min(milliseconds):.2f} to {max(milliseconds):.2f} ms at "
-                f"{min(macs) / 1e6:.1f}M to {max(macs) / 1e6:.1f}M MACs; correlation {linear:.3f}, "
-                f"of ranks {ranked:.3f}",
+                f"  {len(macs)} trees, {found.images} images at once: {min(milliseconds):.1f} to "
+                f"{max(milliseconds):.1f} ms at {min(macs) / 1e6:.1f}M to {max(macs) / 1e6:.1f}M MACs an "
+                f"image; correlation {linear:.3f}, of ranks {ranked:.3f}",
                 flush=True,
             )
 

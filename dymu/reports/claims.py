@@ -29,7 +29,7 @@ from dymu.reports.effect import effect_size
 from dymu.reports.intervals import bca
 from dymu.reports.multiple import benjamini_hochberg
 from dymu.reports.significance import spread_text
-from dymu.reports.table import Cell, Column, Table
+from dymu.reports.table import Cell, Column, Table, signed
 from dymu.spec.ablation import BASELINE, Claim
 
 LEAST_SEEDS = 3
@@ -242,7 +242,7 @@ def _difference(verdict: Verdict) -> Cell:
     if verdict.relative is not None and all(math.isfinite(part) for part in verdict.relative):
         relative = f"{100 * math.fsum(verdict.relative) / len(verdict.relative):+.1f} %"
     return Cell(
-        text=f"{found.mean:+.3g}",
+        text=signed(found.mean),
         spread=spread_text(found),
         detail=", ".join(filter(None, (relative, bootstrap_text(verdict.comparison.differences)))),
         estimate=found,

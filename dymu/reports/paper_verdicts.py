@@ -25,7 +25,7 @@ from dymu.reports.compare import Comparison, paired
 from dymu.reports.evidence import Evidence, runs
 from dymu.reports.paper_claims import CHECKS
 from dymu.reports.significance import spread_text
-from dymu.reports.table import Cell, Column, Table
+from dymu.reports.table import Cell, Column, Table, signed
 
 Outcome = Decision | Literal["not applicable"]
 OUTCOMES: tuple[Outcome, ...] = ("reproduced", "not reproduced", "undecided", "not applicable")
@@ -152,10 +152,10 @@ def margin_cell(finding: Finding) -> Cell:
     if found is None:
         return Cell(text="" if finding.outcome == "not applicable" else "missing")
     return Cell(
-        text=f"{found.mean:+.3g}",
+        text=signed(found.mean),
         spread=spread_text(found),
         detail=bootstrap_text(finding.comparison.differences),
-        paper="" if finding.paper is None else f"{finding.paper:+.3g}",
+        paper="" if finding.paper is None else signed(finding.paper),
         paper_value=finding.paper,
         estimate=found,
     )

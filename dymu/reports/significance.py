@@ -9,7 +9,7 @@ from dymu.reports.compare import Comparison, Estimate, paired, smallest_p
 from dymu.reports.effect import effect_size
 from dymu.reports.intervals import bca
 from dymu.reports.multiple import benjamini_hochberg
-from dymu.reports.table import MISSING, NONE, Cell, Column
+from dymu.reports.table import MISSING, NONE, Cell, Column, count, signed
 from dymu.spec.ablation import BASELINE
 
 # The exact test of 30 pairs takes milliseconds, that of 40 a second. Of more seeds the first are taken.
@@ -116,7 +116,7 @@ def difference_cell(found: Comparison) -> Cell:
     size, interval = effect_size(found.differences), bca(found.differences)
     details = ["" if size is None else f"g {size:+.2f}", "" if interval is None else f"BCa {interval}"]
     return Cell(
-        text=f"{found.estimate.mean:+.3g}",
+        text=signed(found.estimate.mean),
         spread=spread_text(found.estimate),
         detail=", ".join(filter(None, details)),
         estimate=found.estimate,
@@ -126,7 +126,9 @@ def difference_cell(found: Comparison) -> Cell:
 def spread_text(found: Estimate) -> str:
     """Half of an interval as printed; empty where values differ by nothing but rounding."""
     half = found.half_width
-    return f"{half:.2g}" if half and half > _ROUNDING * abs(found.mean) else ""
+    if not half or half <= _ROUNDING * abs(found.mean):
+        return ""
+    return count(half) if half >= 99.5 else f"{half:.2g}"
 
 
 def p_text(p: float) -> str:

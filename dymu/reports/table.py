@@ -131,3 +131,9 @@ def count(number: float) -> str:
         if abs(number) >= size:
             return f"{number / size:.{digits}f}{letter}"
     return f"{number:.0f}"
+
+
+def signed(number: float) -> str:
+    """A difference in three digits, without powers of ten: -2.9k, +0.0924."""
+    text = count(abs(number)) if abs(number) >= 999.5 else f"{abs(number):.3g}"
+    return f"{'-' if number < 0 else '+'}{text}"

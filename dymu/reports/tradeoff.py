@@ -212,7 +212,7 @@ def _notes(results: Results, *, real: bool, logarithmic: bool, shown: int, pairs
         how = [
             "A stand-in, since no preferences of these pairs alone were evaluated. Small: evaluation "
             "preferences. Lines: means of fifths by the pair's ratio, each preference weighted by what it "
-            f"gives the pair. For the real curves: {command_for(results.manifest)}"
+            f"gives the pair. For the real curves: {command_for(results.manifest)}."
         ]
     else:
         thin = "; thin: single seeds" if len(results.manifest.seeds) > 1 else ""

@@ -17,6 +17,7 @@ from dymu.reports.significance import (
     difference_cell,
     p_text,
     paired_up_to,
+    spread_text,
 )
 from dymu.reports.table import Cell
 
@@ -153,3 +154,9 @@ def test_more_seeds_than_can_be_enumerated_are_cut() -> None:
 @pytest.mark.parametrize(("p", "text"), [(0.25, "0.250"), (1.0, "1.000"), (0.0004, "<0.001")])
 def test_p_has_three_digits(p: float, text: str) -> None:
     assert p_text(p) == text
+
+
+def test_a_wide_interval_has_no_power_of_ten() -> None:
+    assert spread_text(estimate([0.0, 100_000.0])) == "635.3k"
+    assert spread_text(estimate([0.0, 100.0])) == "635"
+    assert spread_text(estimate([1.0, 2.0])) == "6.4"

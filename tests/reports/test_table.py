@@ -1,7 +1,7 @@
 import pytest
 
 from dymu.reports.compare import estimate
-from dymu.reports.table import Cell, Column, Table, count, form
+from dymu.reports.table import Cell, Column, Table, count, form, signed
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,18 @@ def test_the_json_form_has_numbers_where_there_are_numbers() -> None:
 def test_rows_have_as_many_cells_as_there_are_columns() -> None:
     with pytest.raises(AssertionError):
         Table(title="T", columns=(Column(title=""),), rows=((Cell(), Cell()),))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (-2890.0, "-2.9k"),
+        (0.09244, "+0.0924"),
+        (999.6, "+1000"),
+        (-999.4, "-999"),
+        (0.0, "+0"),
+        (43_400_000, "+43.40M"),
+    ],
+)
+def test_a_difference_has_its_sign_and_no_power_of_ten(number: float, text: str) -> None:
+    assert signed(number) == text

@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
 from dymu.reports.collect import EVALUATE, Results
-from dymu.reports.style import MANY_POINTS, PAGE_IN, line_of, panels, shortened, task_text
+from dymu.reports.style import PAGE_IN, line_of, panels, shortened, task_text
 from dymu.tracking.spool import METRICS
 from dymu.tracking.tail import Line, Tail
 
@@ -151,7 +151,6 @@ def _draw_group(axis: Any, seeds: Sequence[Sequence[Line]], metric: str, index: 
             linestyles=[line_of(index)["linestyle"]],
             linewidths=0.4,
             alpha=0.45,
-            rasterized=sum(len(steps) for steps, _ in series) > MANY_POINTS,
         )
         axis.add_collection(thin)
         axis.autoscale_view()

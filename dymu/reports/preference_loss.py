@@ -13,7 +13,6 @@ from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.figure_notes import LINE_IN, in_order, missing_lines, resource_label, wrapped, write_notes
 from dymu.reports.style import (
-    MANY_POINTS,
     PAGE_IN,
     line_of,
     panels,
@@ -141,6 +140,5 @@ def _draw(axis: Any, preference_S: Floats, loss_S: Floats, style: Mapping[str, A
         markersize=2,
         alpha=0.35,
         markeredgewidth=0,
-        rasterized=len(loss_S) > MANY_POINTS,
     )
     axis.plot(*binned(preference_S, loss_S), **style, markersize=3)

@@ -22,8 +22,6 @@ SMALLEST = 6.0
 """Size of the smallest text, in points."""
 FORMATS = ("svg", "pdf", "png")
 _DPI = 300  # of pictures
-MANY_POINTS = 1000
-"""More points than this that one artist draws are pixels in vector formats, too."""
 
 # Okabe and Ito's palette without its yellow, which white paper swallows.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")

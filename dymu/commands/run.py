@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from dymu.run.study import RunOptions
     from dymu.run.studylog import StudyConsole
 
-_SHOWN = ("png",)  # of figures: what MLflow shows in the description of a run
+# Of figures: MLflow's description of a run embeds the first, which has the size of print; the other is for
+# whoever opens the files.
+_SHOWN = ("svg", "png")
 
 app = typer.Typer()
 
@@ -192,7 +194,7 @@ def _carry_out(
 def report_of(manifest: "Manifest", store: Store, out: Path | None, console: Console) -> Sequence[Path]:
     """Print the table of a target and draw its figures, as far as records allow; the files.
 
-    Figures are pictures, as MLflow shows them; `dymu figure` writes the other formats.
+    Figures are in the formats that MLflow shows; `dymu figure` writes PDF as well.
     """
     from dymu.reports import collect, figures, render
     from dymu.reports.metric_table import table_of

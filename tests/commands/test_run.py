@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dymu.artifacts.store import Store
+from dymu.tracking.tags import NOTE_TAG, note_with_files
 
 Dymu = Callable[..., Any]
 
@@ -16,9 +17,17 @@ def test_a_run_tells_failures_prints_the_table_and_draws_figures(question: tuple
     assert "Table 6. Which part of a toy matters?" in said.out
     folder = store / "reports" / "toy_studies-ours.toy_question"
     assert f"Tables and figures: {folder}" in said.flat
-    assert {"table.md", "table.csv", "table.tex", "curves-edge.png"} <= {
-        path.name for path in folder.iterdir()
-    }
+    written = {path.name for path in folder.iterdir()}
+    assert {"table.md", "table.csv", "table.tex", "curves-edge.svg", "curves-edge.png"} <= written
+
+
+def test_what_a_run_draws_is_what_its_description_embeds(question: tuple[Any, Path]) -> None:
+    _, place = question
+    store = Store(place)
+    folder = place / "reports" / "toy_studies-ours.toy_question"
+    files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    note = note_with_files(store.manifest(folder.name), files, run_id="r1")[NOTE_TAG]
+    assert "![preference_loss](get-artifact?path=figures/preference_loss.svg&run_uuid=r1)" in note
 
 
 def test_the_same_run_again_is_answered_from_the_store(run_here: Dymu) -> None:

@@ -91,7 +91,7 @@ def figure(
     style: Annotated[Style, typer.Option(help="How to write the table.")] = Style.TERMINAL,
     provenance: Annotated[
         bool,
-        typer.Option("--provenance", metavar="", help="Name the addresses behind figure 6's table."),
+        typer.Option("--provenance", metavar="", help="Name the addresses behind the table."),
     ] = False,
     formats: Annotated[
         list[FigureFormat] | None,

@@ -178,6 +178,14 @@ OF_STORE: Mapping[str, Callable[[Results, Store], Table]] = {
 }
 
 
+def sources(results: Results) -> Iterator[str]:
+    """The addresses of the records of each arm."""
+    for arm in results.arms:
+        addresses = [record.address for record in results.of(arm.name).values()]
+        if addresses:
+            yield f"Records of {arm.label}: {', '.join(addresses)}."
+
+
 def _by_arm(results: Results, found: Mapping[str, T]) -> Iterator[tuple[ManifestArm, T]]:
     return ((arm, found[arm.name]) for arm in results.arms if arm.name in found)
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,17 +152,20 @@ def numbers(name: str | int, results: Results, store: Store, *, provenance: bool
         name: As for :func:`draw`.
         results: What the figure draws.
         store: Where training curves, times and affinities are read.
-        provenance: Whether to list the address behind each record, which figure 6 can.
+        provenance: Whether to list the addresses of the records behind it.
 
     Raises:
         ReportError: If there is no such figure, or the results do not have what it shows.
     """
     drawing = _drawing(str(name), results)
     if drawing.name in figure_numbers.OF_RECORDS:
-        return figure_numbers.OF_RECORDS[drawing.name](drawing.results)
-    if drawing.name in figure_numbers.OF_STORE:
-        return figure_numbers.OF_STORE[drawing.name](drawing.results, store)
-    return grid_table(compare_with_grid(results, store), provenance=provenance)
+        made = figure_numbers.OF_RECORDS[drawing.name](drawing.results)
+    elif drawing.name in figure_numbers.OF_STORE:
+        made = figure_numbers.OF_STORE[drawing.name](drawing.results, store)
+    else:
+        return grid_table(compare_with_grid(results, store), provenance=provenance)
+    behind = figure_numbers.sources(drawing.results) if provenance else ()
+    return replace(made, footnotes=(*made.footnotes, *behind))
 
 
 def figures_of(

@@ -69,3 +69,10 @@ def test_without_trees_there_are_no_numbers(study: Any, other_arm: Any) -> None:
     study.publish()
     with pytest.raises(ReportError, match="has no records of this"):
         figures.numbers(16, results_of(study.store, study.manifest), study.store)
+
+
+def test_records_behind_a_table_are_named_on_request(study: Any, results: Results) -> None:
+    addresses = [record.address for record in results.of("baseline").values()]
+    said = f"Records of Ours: {', '.join(addresses)}."
+    assert said in figures.numbers(7, results, study.store, provenance=True).footnotes
+    assert said not in figures.numbers(7, results, study.store).footnotes

@@ -1,7 +1,9 @@
 """Toy studies in a working directory of their own, planned and run without a command line."""
 
+import gc
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,35 @@ def planner(toys: Path, store: Store) -> Planner:
         return make_plan(targets, seeds, has=store.has)
 
     return plan
+
+
+@pytest.fixture
+def while_training(store: Store) -> Iterator[Callable[..., None]]:
+    """Does things from another thread: the first once a stage has a checkpoint, the next 0.3 s later each.
+
+    A delay from the start of the test instead would send a signal to a process that does not handle it yet.
+    """
+    over = threading.Event()
+    threads = []
+
+    def do(stage: str, *acts: Callable[[], object]) -> None:
+        def follow() -> None:
+            while not any((store.root / "work" / stage).glob("*/checkpoint.pt")):
+                if over.wait(0.02):
+                    return
+            for act in acts:
+                act()
+                if over.wait(0.3):
+                    return
+
+        threads.append(threading.Thread(target=follow))
+        threads[-1].start()
+
+    yield do
+    over.set()
+    for thread in threads:
+        thread.join()
+    gc.collect()  # what an interrupt has left open is told while this test may still ignore it
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,16 @@ from dymu.run.resources import resource_table
 from dymu.run.study import Outcome, RunOptions, Stop, run_study
 
 Planner = Callable[..., Plan]
+While = Callable[..., None]
+
+# Python may interrupt between the opening of a file and its first use; nobody can close it then.
+interrupts = pytest.mark.filterwarnings(
+    r"ignore:Exception ignored in. <_io\.FileIO:pytest.PytestUnraisableExceptionWarning"
+)
+
+
+def signals(number: signal.Signals) -> Callable[[], None]:
+    return partial(os.kill, os.getpid(), number)
 
 
 @pytest.fixture
@@ -71,10 +81,10 @@ def test_a_failed_arm_is_told_and_the_others_finish(
 
 
 def test_a_signal_stops_the_run_and_the_same_plan_goes_on(
-    planner: Planner, store: Store, options: RunOptions
+    planner: Planner, store: Store, options: RunOptions, while_training: While
 ) -> None:
     before = signal.getsignal(signal.SIGINT)
-    threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
+    while_training("edge", signals(signal.SIGINT))
     outcome = run(planner("toy_studies:slow"), store, options)
     assert outcome.interrupted
     assert outcome.exit_code == 130
@@ -85,7 +95,7 @@ def test_a_signal_stops_the_run_and_the_same_plan_goes_on(
 
 
 def test_a_flag_of_the_store_stops_the_run_from_anywhere(
-    planner: Planner, store: Store, options: RunOptions
+    planner: Planner, store: Store, options: RunOptions, while_training: While
 ) -> None:
     stale = store.flag(stop_now_flag("toy_studies-slow"))
     stale.raise_()  # for an earlier run
@@ -96,7 +106,7 @@ def test_a_flag_of_the_store_stops_the_run_from_anywhere(
         seen.extend(run.manifest for run in live_runs(store))
         flag.raise_()
 
-    threading.Timer(0.7, drain).start()
+    while_training("edge", drain)
     outcome = run(planner("toy_studies:slow"), store, options)
     assert outcome.exit_code == 130
     assert seen == ["toy_studies-slow"]
@@ -104,11 +114,16 @@ def test_a_flag_of_the_store_stops_the_run_from_anywhere(
     assert not stale.raised()
 
 
+@interrupts
 def test_a_flag_ends_a_run_whose_stage_never_asks(
-    planner: Planner, store: Store, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+    planner: Planner,
+    store: Store,
+    options: RunOptions,
+    monkeypatch: pytest.MonkeyPatch,
+    while_training: While,
 ) -> None:
     monkeypatch.setattr(Stop, "requested", lambda _: False)
-    threading.Timer(0.5, store.flag(stop_now_flag("toy_studies-slow")).raise_).start()
+    while_training("edge", store.flag(stop_now_flag("toy_studies-slow")).raise_)
     assert run(planner("toy_studies:slow"), store, options).exit_code == 130
 
 
@@ -130,22 +145,32 @@ def test_workers_need_ray(planner: Planner, store: Store, place: Place) -> None:
         run(planner("toy_studies:ours"), store, RunOptions(backend="local", place=wants, tracking=False))
 
 
+@interrupts
 def test_a_second_signal_does_not_wait(
-    planner: Planner, store: Store, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+    planner: Planner,
+    store: Store,
+    options: RunOptions,
+    monkeypatch: pytest.MonkeyPatch,
+    while_training: While,
 ) -> None:
     monkeypatch.setattr(Stop, "requested", lambda _: False)  # a stage that never asks
-    for delay in (0.5, 0.8):
-        threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
-    outcome = run(planner("toy_studies:slow"), store, options)
-    assert outcome.exit_code == 130
+    while_training("edge", signals(signal.SIGINT), signals(signal.SIGINT))
+    plan = planner("toy_studies:slow")
+    assert run(plan, store, options).exit_code == 130
+    assert not store.has(next(step.address for step in plan.steps if step.stage == "edge"))
 
 
+@interrupts
 def test_patience_has_an_end(
-    planner: Planner, store: Store, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+    planner: Planner,
+    store: Store,
+    options: RunOptions,
+    monkeypatch: pytest.MonkeyPatch,
+    while_training: While,
 ) -> None:
     monkeypatch.setattr(study, "PATIENCE_S", 0.2)
     monkeypatch.setattr(Stop, "requested", lambda _: False)
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    while_training("edge", signals(signal.SIGTERM))
     assert run(planner("toy_studies:slow"), store, options).exit_code == 130
 
 

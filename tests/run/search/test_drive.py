@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +101,11 @@ def test_workers_in_this_process_are_refused(run: Run, place: Place) -> None:
         run("one", place=several)
 
 
-def test_a_signal_stops_a_search_and_the_same_command_goes_on(run: Run) -> None:
-    timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+def test_a_signal_stops_a_search_and_the_same_command_goes_on(
+    run: Run, while_training: Callable[..., None]
+) -> None:
+    while_training("weight", partial(os.kill, os.getpid(), signal.SIGINT))
     first = run("slow")
-    timer.cancel()
     assert first.interrupted
     assert first.exit_code == 130
     (open_trial,) = first.results[0].in_state("running")

@@ -2,8 +2,6 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import xlogy
-from scipy.stats import spearmanr
 
 from dymu.errors import SpecError
 from dymu.metrics.info import MetricInfo
@@ -28,6 +26,8 @@ def spearman(first_S: ArrayLike, second_S: ArrayLike) -> float | None:
     Raises:
         SpecError: If the lengths differ or a value is not finite.
     """
+    from scipy.stats import spearmanr  # noqa: PLC0415 - two thirds of a second; studies import this module
+
     first = np.asarray(first_S, dtype=np.float64)
     second = np.asarray(second_S, dtype=np.float64)
     if first.ndim != 1 or first.shape != second.shape:
@@ -41,6 +41,8 @@ def spearman(first_S: ArrayLike, second_S: ArrayLike) -> float | None:
 
 def entropy(preferences_SN: ArrayLike) -> NDArray[np.float64]:
     """(S,) entropy of each preference in nats: 0 for one task only, ln N for equal preferences."""
+    from scipy.special import xlogy  # noqa: PLC0415 - for the same reason
+
     preferences = np.asarray(preferences_SN, dtype=np.float64)
     value_S: NDArray[np.float64] = -xlogy(preferences, preferences).sum(axis=-1)
     return value_S

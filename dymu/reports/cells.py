@@ -12,7 +12,7 @@ from dymu.reports.metric import CONTROL, FRACTION, HYPERVOLUME, Metric
 from dymu.reports.shares import active_shares
 from dymu.reports.table import MISSING, NONE, Cell, Column, Mark, Table, count
 
-SEEDS = Column(title="n", plain=True)
+SEEDS = Column(title="n", plain=True, said_below=True)
 
 _PARAMETERS = cost.ACTIVE_PARAMETERS.name
 _MARKS: tuple[Mark, ...] = ("best", "second")

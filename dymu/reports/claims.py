@@ -90,7 +90,7 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
         Column(title="Effect", plain=True),
         Column(title="p", plain=True),
         Column(title="p adj.", plain=True),
-        Column(title="n", plain=True),
+        Column(title="n", plain=True, said_below=True),
         Column(title="Verdict", plain=True),
     )
     rows = tuple(

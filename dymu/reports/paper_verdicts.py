@@ -92,7 +92,7 @@ def findings_table(evidence: Evidence, findings: Sequence[Finding]) -> Table:
         Column(title="Effect", plain=True),
         Column(title="p", plain=True),
         Column(title="p adj.", plain=True),
-        Column(title="n", plain=True),
+        Column(title="n", plain=True, said_below=True),
         Column(title="Verdict", plain=True),
     )
     rows = tuple(

@@ -51,12 +51,14 @@ class Column:
         below: Second line of the header.
         higher_is_better: Decides the arrow behind the title; ``None`` for none.
         plain: Whether cells hold text alone, so that a file of numbers needs one column for it.
+        said_below: Whether footnotes say it where all rows have the same, so that terminals leave it out.
     """
 
     title: str
     below: str = ""
     higher_is_better: bool | None = None
     plain: bool = False
+    said_below: bool = False
 
     @property
     def name(self) -> str:

@@ -1,7 +1,8 @@
 """Prints a table in a terminal of any width."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from rich import box
 from rich.cells import cell_len
@@ -19,11 +20,12 @@ class TerminalTable:
     """A table for a rich console.
 
     Where it is too wide, each part of a cell gets a line of its own; where even that is too wide, columns
-    that do not fit stand below, behind the rows' names again.
+    that do not fit stand below, behind the rows' names again. Columns of one title are not torn apart unless
+    they are too wide by themselves.
     """
 
     def __init__(self, table: Table) -> None:
-        self._table = table
+        self._table = _without_what_notes_say(table)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """What rich calls to print."""
@@ -41,19 +43,59 @@ class TerminalTable:
             yield Text(note, style="dim")
 
     def _parts(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
-        """As many columns at a time as fit with names of rows broken between words."""
+        """Columns that fit together with names of rows broken between words."""
+
+        def width(chosen: Sequence[int]) -> int:
+            part = _table(_part(self._table, chosen), stacked=True, plain=console.color_system is None)
+            return _widest(console, options, part)
+
         names = [row[0].text for row in self._table.rows]
         words = [word for name in names for word in name.split()]
         spare = max(map(cell_len, names), default=0) - max(map(cell_len, words), default=0)
-        chosen: list[int] = []
-        for index in range(1, len(self._table.columns)):
-            part = _part(self._table, [*chosen, index])
-            more = _table(part, stacked=True, plain=console.color_system is None)
-            if chosen and _widest(console, options, more) - spare > options.max_width:
-                yield _part(self._table, chosen)
-                chosen = []
-            chosen.append(index)
-        yield _part(self._table, chosen)
+        alone = width([])
+        widths = {index: width([index]) - alone for index in range(1, len(self._table.columns))}
+        for chosen in _shared_out(self._table, widths, options.max_width - alone + spare):
+            yield _part(self._table, chosen)
+
+
+def _shared_out(table: Table, widths: Mapping[int, int], room: int) -> list[list[int]]:
+    """Columns in as few parts as there must be, and these as narrow as they can be.
+
+    Args:
+        table: The table.
+        widths: Column to width, in order; not of the names of rows.
+        room: What a part may take; a single column may be wider.
+    """
+
+    def taken(indices: Sequence[int]) -> int:
+        return sum(widths[index] for index in indices)
+
+    groups = [list(group) for _, group in groupby(widths, lambda index: table.columns[index].title)]
+
+    def within(limit: int) -> list[list[int]]:
+        parts: list[list[int]] = []
+        for group in groups:
+            for indices in [group] if taken(group) <= limit else [[index] for index in group]:
+                if not parts or taken([*parts[-1], *indices]) > limit:
+                    parts.append([])
+                parts[-1] += indices
+        return parts
+
+    widest = max(map(taken, groups), default=0)
+    found = (within(limit) for limit in range(min(widest, room), room))
+    fewest = within(room)
+    return next((parts for parts in found if len(parts) == len(fewest)), fewest)
+
+
+def _without_what_notes_say(table: Table) -> Table:
+    """The table without columns that the notes speak for: those in which all rows with anything are alike."""
+
+    def said(index: int) -> bool:
+        found = {row[index].text for row in table.rows} - {"", "0"}
+        return table.columns[index].said_below and len(found) <= 1
+
+    kept = [index for index in range(1, len(table.columns)) if not said(index)]
+    return _part(table, kept) if kept else table
 
 
 def _widest(console: Console, options: ConsoleOptions, made: RichTable) -> int:

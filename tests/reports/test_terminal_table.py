@@ -1,11 +1,12 @@
 """Terminals of any width, with and without styles."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from dymu.reports.collect import Results
+from dymu.reports.collect import Results, results_of
 from dymu.reports.compare import estimate
 from dymu.reports.table import Cell, Column, Table
 from dymu.reports.tables import ablation_table
@@ -74,3 +75,46 @@ def test_marks_are_stars_in_files_and_explained(results: Results) -> None:
     shown = printed(ablation_table(results), 220)
     assert "**17.50** ± 0.75" in shown
     assert "\n**best** and *second best* of a column\n" in shown
+
+
+def rows_named(shown: str, name: str) -> int:
+    return sum(line.split()[:1] == [name] for line in shown.splitlines())
+
+
+def heads(shown: str) -> list[list[str]]:
+    """Titles of each part: the line before the resource preferences."""
+    lines = shown.splitlines()
+    return [lines[i - 1].split() for i, line in enumerate(lines) if line.split()[:3] == ["c", "=", "0"]]
+
+
+def test_one_seed_fits_into_eighty_columns(study: Any) -> None:
+    study.seeds = (0,)
+    study.publish()
+    shown = printed(ablation_table(results_of(study.store, study.manifest)), 80)
+    assert rows_named(shown, "Ours") == 1
+    assert "One seed (0): no interval." in shown
+
+
+def test_the_number_of_seeds_is_a_column_only_where_rows_differ_in_it(study: Any) -> None:
+    study.without = (("no-affinity", 1),)
+    study.publish()
+    some = ablation_table(results_of(study.store, study.manifest))
+    assert " n " in printed(some, 220)
+    study.without = ()
+    study.publish()
+    every = ablation_table(results_of(study.store, study.manifest))
+    assert [column.title for column in every.columns].count("n") == 1
+    assert " n " not in printed(every, 220).partition("\n ─")[0]
+    assert "n = 3." in printed(every, 220)
+
+
+def test_parts_are_alike_in_width_and_do_not_tear_titles(results: Results) -> None:
+    assert heads(printed(ablation_table(results), 80)) == [
+        ["HV", "↑", "HV", "↑", "Unif.", "↑", "Unif.", "↑"],
+        ["Params", "%", "↓", "Params", "%", "↓", "Diff.", "Diff.", "p", "p"],
+    ]
+
+
+def test_a_title_that_is_too_wide_is_torn(results: Results) -> None:
+    first = heads(printed(ablation_table(results), 30))[0]
+    assert first == ["HV", "↑"]

@@ -1,4 +1,4 @@
-"""The verbs ``cache ls``, ``cache gc`` and ``cache verify``."""
+"""The verbs ``cache ls``, ``cache gc``, ``cache verify`` and ``cache relocate``."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import typer
 from dymu.artifacts.location import open_store
 from dymu.commands.console import complain, listing_of, make_console, print_json, reading, size_text
 from dymu.commands.options import Json, StoreDir, examples
-from dymu.errors import CorruptArtifactError
+from dymu.errors import CorruptArtifactError, StoreError
 
 cache = typer.Typer(help="Look after the store.", no_args_is_help=True)
 
@@ -88,3 +88,16 @@ def cache_verify(store: StoreDir = None, as_json: Json = False) -> None:
             complain(error)
         make_console().print(f"{len(checked)} artifacts checked, {len(damaged)} damaged", highlight=False)
     raise typer.Exit(CorruptArtifactError.exit_code if damaged else 0)
+
+
+@cache.command("relocate", epilog=examples("dymu cache relocate --store COPY"))
+def cache_relocate(store: StoreDir = None) -> None:
+    """Have the MLflow database of a store that was copied or moved keep its files where the store is now."""
+    from dymu.run.live import live_runs
+    from dymu.tracking.relocation import relocate
+
+    opened = open_store(reading(store).location)
+    running = sorted({run.manifest for run in live_runs(opened)})
+    if running:
+        raise StoreError(f"{', '.join(running)} runs on {opened.location}. End it first, with `dymu stop`.")
+    make_console().print(f"{relocate(opened)} entries of MLflow's database changed", highlight=False)

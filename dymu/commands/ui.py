@@ -64,6 +64,7 @@ def ui(
 
 def _views(store: Store, root: str) -> Mapping[str, str]:
     """Study or question to where its arms are compared."""
+    from dymu.tracking.relocation import check_place
     from dymu.tracking.saved_view import view_path
     from dymu.tracking.told import told_to_mlflow
 
@@ -73,6 +74,7 @@ def _views(store: Store, root: str) -> Mapping[str, str]:
         servers = sorted({each.uri for each in told.values() if each.uri.startswith("http")})
         where = f"What ran in this store was told to {', '.join(servers)}: open that. " if servers else ""
         raise StoreError(f"{database} does not exist. {where}Else run a study first, without --no-tracking.")
+    check_place(store)
     return {
         name: f"{root}{view_path(each.experiment_id, name)}"
         for name, each in told.items()

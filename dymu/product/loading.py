@@ -12,6 +12,7 @@ from dymu.product.controller import TrainedController
 from dymu.product.folder import read_folder
 from dymu.product.published import evaluated_statistics, published_step, read_controller
 from dymu.tracking.mlflow_models import Models
+from dymu.tracking.relocation import check_place
 
 DATA_FOLDER = "controller"  # of a logged model, below data/
 _MLFLOW_SCHEMES = ("models:/", "runs:/")
@@ -66,6 +67,7 @@ def _from_mlflow(uri: str, tracking_uri: str | None, place: str | Path | Store |
                 f"{uri} is in an MLflow server or database, and none is named: give tracking_uri= or a store "
                 "that has one, or set MLFLOW_TRACKING_URI."
             )
+        check_place(store)
         tracking_uri = database_uri(store)
     with TemporaryDirectory() as folder:
         return read_folder(Models(tracking_uri).fetch(uri, f"data/{DATA_FOLDER}", Path(folder)))

@@ -34,6 +34,7 @@ from dymu.tracking.mlflow_models import (
     RegisteredVersion,
     check_model_name,
 )
+from dymu.tracking.relocation import check_place
 
 LOADER = "dymu.product.served"
 # What LOADER needs beside dymu itself; a test loads a model where nothing else can be imported.
@@ -59,12 +60,14 @@ def register(
         tracking_uri: MLflow server or database.
 
     Raises:
-        TrackingError: If the name is none, or the server refuses or cannot be reached.
+        TrackingError: If the name is none, the store's database keeps its files in another one, or the
+            server refuses or cannot be reached.
         StoreError: If the disk refuses.
     """
     check_model_name(name)
     artifacts = None
     if tracking_uri is None:
+        check_place(store)
         tracking_uri, artifacts = database_uri(store), (store.mlflow_dir.absolute() / "artifacts").as_uri()
         database = store.mlflow_dir.absolute() / "mlflow.db"
         with disk_errors(database, doing="create"):

@@ -20,6 +20,7 @@ from dymu.errors import DymuError, StoreError
 from dymu.run.cluster.connect import ray_version
 from dymu.run.provenance import code_version
 from dymu.run.verdict import Check
+from dymu.tracking.relocation import check_place
 
 _LEAST_FREE_GIB = 1.0
 _GIB = 1024**3
@@ -110,9 +111,11 @@ def _tracking(place: str, uri: str | None) -> str:
             raise OSError(f"the server at {uri} does not answer: {error}") from error
     if uri is not None:
         return f"{uri} is opened by the run that needs it"
-    database = open_store(place).mlflow_dir / "mlflow.db"
+    store = open_store(place)
+    database = store.mlflow_dir / "mlflow.db"
     if not database.exists():
         return f"{database} will be made by the first run"
+    check_place(store)
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
         count = connection.execute("SELECT COUNT(*) FROM runs").fetchone()[0]
     connection.close()

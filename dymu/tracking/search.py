@@ -21,6 +21,7 @@ from dymu.tracking.mlflow import Server as MlflowServer
 from dymu.tracking.mlflow import create_database
 from dymu.tracking.naming import metric_keys
 from dymu.tracking.parcels import parcels
+from dymu.tracking.relocation import check_place
 from dymu.tracking.tags import FILE_TAG, KEY_TAG, MANIFEST_TAG, PARENT_TAG, ROLE_TAG
 from dymu.tracking.teller import FAILED, FINISHED, KILLED, RUNNING, KnownRun, Server
 from dymu.tracking.writer import UI_ADDRESS
@@ -136,9 +137,14 @@ class SearchTracking:
     Attributes:
         error: What was refused; empty if nothing.
         urls: Where a browser shows each search.
+
+    Raises:
+        TrackingError: If the database in the store keeps its files in another one.
     """
 
     def __init__(self, store: Store, *, uri: str | None, enabled: bool) -> None:
+        if uri is None and enabled:
+            check_place(store)
         self._folder = store.mlflow_dir.absolute()
         self._local = uri is None
         self._uri = uri or f"sqlite:///{self._folder / 'mlflow.db'}"

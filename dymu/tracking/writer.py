@@ -22,6 +22,7 @@ from dymu.tracking.cursor import Cursor, load_cursor
 from dymu.tracking.faults import Busy, Forgotten, Unavailable, classified, shown, without_account
 from dymu.tracking.mlflow import Server, create_database
 from dymu.tracking.news import News, Newsroom, cells_of
+from dymu.tracking.relocation import check_place
 from dymu.tracking.teller import Failed, Teller, open_ends
 
 LOG = logging.getLogger(__name__)
@@ -48,7 +49,8 @@ class StudyWriter:
         pending: Values that were known and not told at the end of the last call.
 
     Raises:
-        TrackingError: If the URI is of a kind that MLflow cannot write to.
+        TrackingError: If the URI is of a kind that MLflow cannot write to, or the database in the store keeps
+            its files in another one.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class StudyWriter:
                 f"the tracking URI {shown(tracking_uri)!r} is none that MLflow can write to. Name a server "
                 "(http://HOST:5000) or a database (postgresql+psycopg2://USER@HOST/NAME, sqlite:////PATH)."
             )
+        if tracking_uri is None:
+            check_place(store)
         self.manifest = manifest
         self.pending = 0
         self._store = store

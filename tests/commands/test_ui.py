@@ -1,10 +1,12 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,16 @@ def test_the_server_that_was_told_instead_is_named(dymu: Dymu, run_here: Dymu, t
     said = dymu("ui")
     assert said.code == 3
     assert "told to http://mlflow.example.org:5000: open that" in said.err
+
+
+def test_a_store_that_was_copied_is_not_shown_with_the_files_of_another(dymu: Dymu, database: Path) -> None:
+    with closing(sqlite3.connect(database)) as opened, opened:
+        opened.execute("CREATE TABLE experiments (artifact_location TEXT)")
+        opened.execute("INSERT INTO experiments VALUES ('file:///elsewhere/mlflow/artifacts')")
+    said = dymu("ui")
+    assert said.code == 3
+    assert "keeps files of runs in /elsewhere/mlflow/artifacts" in said.err
+    assert "`dymu cache relocate --store" in said.err
 
 
 def test_a_port_that_is_taken_is_refused(dymu: Dymu, database: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,6 +30,7 @@ from dymu.stages.context import RunContext
 from dymu.stages.inputs import dataset_of
 from dymu.stages.measure import Bench
 from dymu.tracking.mlflow_models import RegisteredVersion, save_model
+from dymu.tracking.relocation import relocate
 
 R = [0.2, 0.3, 0.5]
 # Loads a model folder with dymu's own dependencies out of reach, but for those that the model lists.
@@ -94,6 +96,22 @@ def test_each_registration_makes_a_version(
     again = register(controller, name="digits", experiment="tiny", store=trained)
     assert int(again.version) == int(registered.version) + 1
     assert dymu.load("models:/digits/latest", store=trained).source == controller.source
+
+
+def test_a_copied_store_has_no_models_of_its_own_until_it_is_relocated(
+    registered: RegisteredVersion, controller: TrainedController, trained: Store, tmp_path: Path
+) -> None:
+    copy = Store(shutil.copytree(trained.root, tmp_path / "copy"))
+    with pytest.raises(TrackingError, match="copied or moved"):
+        dymu.load(registered.uri, store=copy)
+    with pytest.raises(TrackingError, match="copied or moved"):
+        register(controller, name="digits", experiment="tiny", store=copy)
+    relocate(copy)
+    assert dymu.load(registered.uri, store=copy).source == controller.source
+    for model in (copy.mlflow_dir / "artifacts" / "models").iterdir():
+        shutil.rmtree(model)
+    with pytest.raises(TrackingError):
+        dymu.load(registered.uri, store=copy)
 
 
 def test_without_a_server_or_database_it_says_what_to_name(

@@ -55,3 +55,14 @@ def test_what_is_not_sound_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "cache gc" in checks["disk"].found
     assert "format 99" in checks["store"].found
     assert "does not answer" in checks["mlflow"].found
+
+
+def test_a_database_that_came_from_another_store_is_not_sound(tmp_path: Path) -> None:
+    folder = tmp_path / "store" / "mlflow"
+    folder.mkdir(parents=True)
+    with closing(sqlite3.connect(folder / "mlflow.db")) as connection, connection:
+        connection.execute("CREATE TABLE runs (artifact_uri TEXT)")
+        connection.execute("INSERT INTO runs VALUES ('file:///elsewhere/mlflow/artifacts/a/artifacts')")
+    mlflow = found(tmp_path / "store")["mlflow"]
+    assert not mlflow.ok
+    assert "keeps files of runs in /elsewhere/mlflow/artifacts" in mlflow.found

@@ -168,7 +168,7 @@ def _results(store: Store, manifest: Manifest, origins: Sequence[Manifest]) -> R
                 missing.append(Missing(arm=arm.name, seed=seed, address=address))
                 continue
             folder = store.path(address)
-            records[arm.name, seed] = read_record(folder)
+            records[arm.name, seed] = _of_seed(read_record(folder), seed, f"{manifest.name}, arm {arm.name}")
             provenance[arm.name, seed] = read_provenance(folder)
     return Results(
         manifest=manifest,
@@ -177,6 +177,16 @@ def _results(store: Store, manifest: Manifest, origins: Sequence[Manifest]) -> R
         missing=tuple(missing),
         excluded=excluded,
     )
+
+
+def _of_seed(record: Record, seed: int, where: str) -> Record:
+    """The record; one of another seed would be counted twice."""
+    if record.seed != seed:
+        raise ReportError(
+            f"{where}: {record.address} stands for seed {seed} and is a record of seed {record.seed}, which "
+            "would count twice. Run the study again to write its manifest anew."
+        )
+    return record
 
 
 def _checked(results: Results, *, allow_mixed: bool) -> Results:

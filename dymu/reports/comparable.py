@@ -14,6 +14,8 @@ from dymu.artifacts.record import Record
 TASKS = "the list of tasks"
 
 _PROTOCOL_TYPE = "dymu.spec.evaluation.EvaluationConfig"
+# What the protocol means where its form leaves a field out. Pairs are not among these: they enter no value.
+_IMPLIED = {"order": "as_listed"}
 _STEPS = "num_steps"
 
 
@@ -82,7 +84,11 @@ def _told(
     """What a record says of how it was made, without what its arm declares."""
     yield "the digest of the data", record.data_digest
     yield TASKS, record.tasks
-    for name, value in protocol_of(record).items():
+    # The digest is of images and targets; the dataset's config also has what scales losses.
+    for name, value in _dataset_of(record).items():
+        if not _declares(arm.changes, f"dataset.{name}"):
+            yield f"dataset.{name}", value
+    for name, value in (_IMPLIED | dict(protocol_of(record))).items():
         if f"evaluation.{name}" not in arm.changes:
             yield f"evaluation.{name}", value
     if "evaluation.reference_point" not in arm.changes:
@@ -97,6 +103,20 @@ def _told(
             for path, steps in known[address]:
                 # Methods have recipes of their own, also for a stage that they have in common.
                 yield f"the number of training steps of {record.method}, {stage}: {path}", steps
+
+
+def _dataset_of(record: Record) -> Mapping[str, Any]:
+    """The config of the data in the first step that names one; all steps of a study share it."""
+    configs = (form.get("config") for form in record.config.values())
+    found = (config["dataset"] for config in configs if isinstance(config, Mapping) and "dataset" in config)
+    return next((dataset for dataset in found if isinstance(dataset, Mapping)), {})
+
+
+def _declares(changes: Iterable[str], path: str) -> bool:
+    """Whether a changed field is this one, within it, or around it."""
+    return any(
+        f"{path}.".startswith(f"{each}.") or each.startswith((f"{path}.", f"{path}[")) for each in changes
+    )
 
 
 def _stage(address: str) -> str:

@@ -9,7 +9,7 @@ Everything that a page may want to sort or show by itself stands in data attribu
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from dymu.reports.table import LEGEND, MISSING, Cell, Column, Table, has_marks
+from dymu.reports.table import LEGEND, MISSING, Cell, Column, Table, cleaned, has_marks
 
 _ARROWS = {True: ("↑", "higher is better"), False: ("↓", "lower is better")}
 _BETTER = {True: "higher", False: "lower", None: None}
@@ -46,6 +46,7 @@ figure.dymu-table { margin: 0; max-width: 80rem; }
 
 def as_html(table: Table) -> str:
     """The table as a ``figure`` element of class ``dymu-table``; no style, no script, all text escaped."""
+    table = cleaned(table)
     sorts = [_sort(column, [row[index] for row in table.rows]) for index, column in enumerate(table.columns)]
     heads = "".join(_head(column, sort) for column, sort in zip(table.columns, sorts, strict=True))
     lines = [
@@ -74,7 +75,7 @@ def html_page(table: Table) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(table.title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n"
+        f"<title>{escape(cleaned(table).title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n"
         f"{as_html(table)}</body>\n</html>\n"
     )
 

@@ -25,6 +25,7 @@ CONFIDENCE = 0.95
 LEAST_SEEDS = 8
 RESAMPLES = 9_999
 TRIMMED = 0.25
+_ROUNDING = 1e-12  # as in effect sizes
 
 Runs = Literal["joint", "per_task"]
 Floats = NDArray[np.float64]
@@ -81,8 +82,8 @@ def bca(values: Sequence[float], *, resamples: int = RESAMPLES) -> Interval | No
         resamples: How many times the values are drawn with replacement.
 
     Returns:
-        ``None`` for fewer than :data:`LEAST_SEEDS` values, and for values that are all alike, where nothing
-        can be learned from drawing among them.
+        ``None`` for fewer than :data:`LEAST_SEEDS` values, and for values that are alike but for rounding,
+        where nothing can be learned from drawing among them.
 
     Raises:
         ReportError: If a value is not finite.
@@ -90,7 +91,7 @@ def bca(values: Sequence[float], *, resamples: int = RESAMPLES) -> Interval | No
     values_S = np.asarray(values, dtype=np.float64)
     _check_finite(values_S)
     count = len(values_S)
-    if count < LEAST_SEEDS or np.ptp(values_S) == 0:
+    if count < LEAST_SEEDS or np.ptp(values_S) <= _ROUNDING * np.abs(values_S).max():
         return None
     drawn_BS = generator(values_S).integers(0, count, size=(resamples, count))
     means_B = np.sort(values_S[drawn_BS].mean(axis=1))
@@ -98,7 +99,8 @@ def bca(values: Sequence[float], *, resamples: int = RESAMPLES) -> Interval | No
     # Ties count half, so that a symmetric distribution has no bias.
     below = (np.sum(means_B < mean) + np.sum(means_B <= mean)) / (2 * resamples)
     bias = ndtri(below)
-    influence_S = values_S - mean  # a jackknife mean is lower by a part of it
+    # A jackknife mean is lower by a part of it; as parts of the range, whose powers are no denormal numbers.
+    influence_S = (values_S - mean) / np.ptp(values_S)
     acceleration = np.sum(influence_S**3) / (6 * np.sum(influence_S**2) ** 1.5)
     quantiles = bias + ndtri(np.array([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
     lower, upper = np.quantile(means_B, ndtr(bias + quantiles / (1 - acceleration * quantiles)))

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from dymu.reports.table import LEGEND, Cell, Column, Mark, Table, has_marks
+from dymu.reports.table import LEGEND, Cell, Column, Mark, Table, cleaned, has_marks
 
 _ARROWS = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
 _NOTHING = "\u200b"  # stands between hyphens that would become a dash
@@ -46,9 +46,10 @@ _CHARACTERS = {
     "≠": r"$\neq$",
     "≈": r"$\approx$",
     "∞": r"$\infty$",
-    "²": "$^2$",
-    "³": "$^3$",
 }
+# How Unicode takes digits apart that are set higher or lower.
+_SHIFTS = {"<super>": "^", "<sub>": "_"}
+_DIGITS = {f"{ord(digit):04X}": digit for digit in "0123456789"}
 # The letters that have a command, by their names.
 _GREEK = re.compile(
     "GREEK (SMALL|CAPITAL) LETTER (GAMMA|DELTA|THETA|LAMDA|XI|PI|SIGMA|UPSILON|PHI|PSI|OMEGA)"
@@ -57,7 +58,8 @@ _GREEK = re.compile(
 
 
 def latex(table: Table) -> str:
-    """A ``tabular`` for the packages booktabs and xcolor, notes below it."""
+    """A ``tabular`` for the packages booktabs and xcolor, notes below it; letters of any script as they are."""
+    table = cleaned(table)
     alignment = "".join("l" if column.plain else "r" for column in table.columns)
     heads = " & ".join(_head(column) for column in table.columns)
     belows = " & ".join(_text(column.below) for column in table.columns)
@@ -80,7 +82,7 @@ def latex(table: Table) -> str:
 
 
 def _text(text: str) -> str:
-    text = re.sub(r"(?<![\w-])-(?=\.?\d)", "−", " ".join(text.split()))
+    text = re.sub(r"(?<![\w-])-(?=\.?\d)", "−", text)
     text = re.sub("-(?=-)", f"-{_NOTHING}", text)
     return "".join(_character(character) for character in text)
 
@@ -106,6 +108,9 @@ def _mark(mark: Mark, text: str) -> str:
 def _character(character: str) -> str:
     greek = _GREEK.fullmatch(unicodedata.name(character, ""))
     if greek is None:
+        shift, _, digit = unicodedata.decomposition(character).partition(" ")
+        if shift in _SHIFTS and digit in _DIGITS:
+            return f"${_SHIFTS[shift]}{_DIGITS[digit]}$"
         return _CHARACTERS.get(character, character)
     name = (greek[2] or greek[4]).replace("LAMDA", "LAMBDA").lower()
     return rf"$\{name.capitalize() if greek[1] == 'CAPITAL' else name}$"

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from dymu.errors import ReportError
 from dymu.reports.html_table import html_page
 from dymu.reports.latex_table import latex
-from dymu.reports.table import ARROWS, LEGEND, NONE, STARS, Cell, Mark, Table, form, has_marks
+from dymu.reports.table import ARROWS, LEGEND, NONE, STARS, Cell, Mark, Table, cleaned, form, has_marks
 from dymu.reports.terminal_table import TerminalTable
 
 _PARTS = ("", " low", " high", " n", " paper", " note")
@@ -24,6 +24,7 @@ def terminal(table: Table) -> RenderableType:
 
 def markdown(table: Table) -> str:
     """GitHub-flavoured Markdown."""
+    table = cleaned(table)
     heads = [f"{column.name} {ARROWS[column.higher_is_better]}".strip() for column in table.columns]
     rules = [":--" if column.plain else "--:" for column in table.columns]
     lines = [f"**{_markdown_text(table.title)}**", "", _markdown_row(_markdown_text(head) for head in heads)]
@@ -96,7 +97,7 @@ def _markdown_row(fields: Iterable[str]) -> str:
 
 
 def _markdown_text(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>#|~$&])", r"\\\1", text.replace("\n", " "))
+    return re.sub(r"([\\`*_{}\[\]<>#|~$&])", r"\\\1", text)
 
 
 def _markdown_cell(cell: Cell) -> str:

@@ -39,10 +39,13 @@ class Significance:
         baseline = next((arm for arm in results.arms if arm.name == BASELINE), None)
         self._label = "" if baseline is None else baseline.label
         compared: dict[tuple[str, float | None], Comparison] = {}
+        self._some_seeds: dict[str, tuple[int, ...]] = {}
         for arm, c in rows:
             if baseline is not None and arm.name != BASELINE:
-                against = _counterpart(results, baseline, c)
-                compared[arm.name, c] = paired_up_to(MOST_PAIRS, values(arm, c), values(baseline, against))
+                own, against = values(arm, c), values(baseline, _counterpart(results, baseline, c))
+                found = compared[arm.name, c] = paired_up_to(MOST_PAIRS, own, against)
+                if own and against and found.n < len({*own, *against}):
+                    self._some_seeds[arm.label] = found.seeds
         tested = {row: found for row, found in compared.items() if found.p is not None and found.n > 1}
         adjusted = benjamini_hochberg([found.p for found in tested.values() if found.p is not None])
         self._found = {row: (p, found) for (row, found), p in zip(tested.items(), adjusted, strict=True)}
@@ -101,6 +104,12 @@ class Significance:
             f"{_P}: exact two-sided sign-flip test of these differences, adjusted by Benjamini and Hochberg "
             f"for the {len(self._found)} tests of this table; unadjusted, {seeds} give no less than {least}."
         )
+        if self._some_seeds:
+            each = ", ".join(f"{label} ({_listed(seeds)})" for label, seeds in self._some_seeds.items())
+            yield (
+                f"{_DIFFERENCE} and {_P} pair the seeds that a row and {self._label} have in common, the first "
+                f"{MOST_PAIRS} at most, and need two. Fewer than there are: {each}."
+            )
 
 
 def paired_up_to(most: int, values: Mapping[int, float], against: Mapping[int, float]) -> Comparison:
@@ -134,6 +143,10 @@ def spread_text(found: Estimate) -> str:
 def p_text(p: float) -> str:
     """A p as printed."""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(str(seed) for seed in seeds) or "none"
 
 
 def _counterpart(results: Results, baseline: ManifestArm, c: float | None) -> float | None:

@@ -1,6 +1,7 @@
 """A table as data: what is printed, whatever it is printed as."""
 
-from dataclasses import dataclass, field
+import unicodedata
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from dymu.reports.compare import Estimate
@@ -86,6 +87,19 @@ class Table:
         assert all(len(row) == len(self.columns) for row in self.rows), "a row has another number of cells"
 
 
+def cleaned(table: Table) -> Table:
+    """The table with all text on one line and without control characters, which names may hold."""
+    return Table(
+        title=_one_line(table.title),
+        columns=tuple(
+            replace(column, title=_one_line(column.title), below=_one_line(column.below))
+            for column in table.columns
+        ),
+        rows=tuple(tuple(_clean_cell(cell) for cell in row) for row in table.rows),
+        footnotes=tuple(map(_one_line, table.footnotes)),
+    )
+
+
 def has_marks(table: Table) -> bool:
     """Whether a legend of marks belongs below the table."""
     return any(cell.mark for row in table.rows for cell in row)
@@ -125,6 +139,20 @@ def _cell_form(cell: Cell) -> Any:
     if cell.paper_value is not None:
         found["paper_value"] = cell.paper_value
     return found
+
+
+def _clean_cell(cell: Cell) -> Cell:
+    texts = {name: getattr(cell, name) for name in ("text", "spread", "detail", "paper")}
+    if all(text.isprintable() for text in texts.values()):
+        return cell
+    return replace(cell, **{name: _one_line(text) for name, text in texts.items()})
+
+
+def _one_line(text: str) -> str:
+    if text.isprintable():
+        return text
+    shown = (" " if unicodedata.category(character) == "Cc" else character for character in text)
+    return " ".join("".join(shown).split())
 
 
 def count(number: float) -> str:

@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from dymu.reports.table import ARROWS, LEGEND, STARS, Cell, Mark, Table, has_marks
+from dymu.reports.table import ARROWS, LEGEND, STARS, Cell, Mark, Table, cleaned, has_marks
 
 _STYLES = {"best": "bold", "second": "underline", "": ""}
 
@@ -25,7 +25,7 @@ class TerminalTable:
     """
 
     def __init__(self, table: Table) -> None:
-        self._table = _without_what_notes_say(table)
+        self._table = _without_what_notes_say(cleaned(table))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """What rich calls to print."""

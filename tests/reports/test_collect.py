@@ -64,6 +64,15 @@ def test_what_was_measured_differently_does_not_share_a_table(
         results_of(study.store, study.manifest)
 
 
+def test_a_record_does_not_count_for_two_seeds(study: Any) -> None:
+    study.publish()
+    manifest = study.manifest
+    baseline = manifest.arms[0]
+    twice = dataclasses.replace(baseline, steps={**baseline.steps, "1": baseline.steps["0"]})
+    with pytest.raises(ReportError, match="baseline: .* stands for seed 1 and is a record of seed 0"):
+        results_of(study.store, dataclasses.replace(manifest, arms=(twice, *manifest.arms[1:])))
+
+
 def test_another_protocol_does_not_share_a_table_unless_the_arm_declares_it(
     study: Any, other_arm: Callable[..., Any]
 ) -> None:

@@ -128,3 +128,21 @@ def test_random_numbers_depend_on_the_values_alone() -> None:
     draws = [generator(values).random() for values in ([1.0, 2.0], [1.0, 2.0], [2.0, 1.0])]
     assert draws[0] == draws[1]
     assert all(a != b for a, b in itertools.pairwise(draws[1:]))
+
+
+def test_values_that_differ_by_rounding_have_no_bootstrap_interval() -> None:
+    assert bca([0.1 + 0.2, 0.3] * 5) is None
+
+
+def test_the_bootstrap_does_not_mind_how_small_numbers_are() -> None:
+    values = [1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0]
+    found = bca([value * 1e-159 for value in values])
+    assert found is not None
+    assert values[0] * 1e-159 < found.lower < found.upper < values[-1] * 1e-159
+
+
+@pytest.mark.parametrize("values", [[0.0] * 7 + [1.0], [0.0] * 19 + [1e9], [-5.0] * 7 + [-4.0]])
+def test_an_interval_of_one_value_among_equals_is_within_the_values(values: list[float]) -> None:
+    found = bca(values)
+    assert found is not None
+    assert min(values) <= found.lower <= found.upper <= max(values)

@@ -57,6 +57,7 @@ def test_latex_has_balanced_braces_and_no_open_mathematics(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "written"),
     [
+        ("x² + y³ + CO₂ + ½", "x$^2$ + y$^3$ + CO$_2$ + ½"),
         ("--seeds 3", r"-{}-seeds 3"),
         ("a --- b", r"a -{}-{}- b"),
         ("-1.50", r"$-$1.50"),

@@ -102,3 +102,13 @@ def test_markdown_marks_are_stars_and_explained(results: Results) -> None:
 
 def test_a_table_without_marks_explains_none() -> None:
     assert "second best" not in markdown(table_of("x"))
+
+
+HOSTILE = "a\x07b\r\rc\x1b[31m\u2028d\ne\x00"
+
+
+@pytest.mark.parametrize("style", ["markdown", "latex", "html"])
+def test_control_characters_and_line_breaks_of_names_do_not_get_through(style: str) -> None:
+    text = render(table_of(HOSTILE), style)
+    assert not set(text) & set("\x07\r\x1b\u2028\x00")
+    assert len(text.splitlines()) == len(render(table_of("plain"), style).splitlines())

@@ -139,7 +139,7 @@ def test_a_method_without_c_is_compared_with_the_smallest_c(
 
 
 def test_the_note_says_what_was_done_and_how_small_p_can_be(results: Results) -> None:
-    difference, note = of(results, {**VALUES, "no-affinity": {0: 2.0, 1: 1.0}}).notes()
+    difference, note, _ = of(results, {**VALUES, "no-affinity": {0: 2.0, 1: 1.0}}).notes()
     assert difference.startswith("Diff.: HV less that of Ours at the same seed and c")
     assert "the 2 tests of this table; unadjusted, 2 to 3 seeds give no less than 0.5 and 0.25." in note
 
@@ -160,3 +160,24 @@ def test_a_wide_interval_has_no_power_of_ten() -> None:
     assert spread_text(estimate([0.0, 100_000.0])) == "635.3k"
     assert spread_text(estimate([0.0, 100.0])) == "635"
     assert spread_text(estimate([1.0, 2.0])) == "6.4"
+
+
+def test_seeds_that_only_one_side_has_are_left_out_and_it_is_said(results: Results) -> None:
+    values = {
+        "baseline": {0: 1.0, 1: 2.0},
+        "no-inactive-loss": {1: 4.0, 0: 3.0, 2: 6.0},
+        "no-affinity": {2: 2.0},
+    }
+    tested = of(results, values)
+    cell = tested.cells(results.arm("no-inactive-loss"), [0.0])[0]
+    assert cell.estimate == estimate([2.0, 2.0])
+    assert len(cell.addresses) == 4
+    assert tested.cells(results.arm("no-affinity"), [0.0])[0].text == "–"
+    assert list(tested.notes())[-1] == (
+        "Diff. and p pair the seeds that a row and Ours have in common, the first 30 at most, and need two. "
+        "Fewer than there are: no L_inactive (0, 1), no task affinity (none)."
+    )
+
+
+def test_nothing_is_said_of_seeds_that_all_rows_have(results: Results) -> None:
+    assert len(list(of(results, VALUES).notes())) == 2

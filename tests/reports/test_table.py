@@ -1,7 +1,7 @@
 import pytest
 
 from dymu.reports.compare import estimate
-from dymu.reports.table import Cell, Column, Table, count, form, signed
+from dymu.reports.table import Cell, Column, Table, cleaned, count, form, signed
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,13 @@ def test_rows_have_as_many_cells_as_there_are_columns() -> None:
 )
 def test_a_difference_has_its_sign_and_no_power_of_ten(number: float, text: str) -> None:
     assert signed(number) == text
+
+
+def test_text_is_cleaned_wherever_it_stands() -> None:
+    def table(text: str) -> Table:
+        column = Column(title=text, below=text)
+        cell = Cell(text=text, spread=text, detail=text, paper=text, estimate=estimate([1.0]))
+        return Table(title=text, columns=(column,), rows=((cell,),), footnotes=(text,))
+
+    assert cleaned(table("one\n\x07two")) == table("one two")
+    assert cleaned(table("é → 東京 😀")) == table("é → 東京 😀")

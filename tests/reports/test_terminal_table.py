@@ -118,3 +118,9 @@ def test_parts_are_alike_in_width_and_do_not_tear_titles(results: Results) -> No
 def test_a_title_that_is_too_wide_is_torn(results: Results) -> None:
     first = heads(printed(ablation_table(results), 30))[0]
     assert first == ["HV", "↑"]
+
+
+def test_a_name_gives_the_terminal_no_commands() -> None:
+    shown = printed(table_of("a\x1b[2Jb\x07\rc"), 100)
+    assert not set(shown) & set("\x1b\x07\r")
+    assert "a [2Jb c" in shown

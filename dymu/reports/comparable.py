@@ -84,13 +84,7 @@ def _told(
     """What a record says of how it was made, without what its arm declares."""
     yield "the digest of the data", record.data_digest
     yield TASKS, record.tasks
-    # The digest is of images and targets; the dataset's config also has what scales losses.
-    for name, value in _dataset_of(record).items():
-        if not _declares(arm.changes, f"dataset.{name}"):
-            yield f"dataset.{name}", value
-    for name, value in (_IMPLIED | dict(protocol_of(record))).items():
-        if f"evaluation.{name}" not in arm.changes:
-            yield f"evaluation.{name}", value
+    yield from _told_of_judging(record, arm.changes)
     if "evaluation.reference_point" not in arm.changes:
         yield "the reference point", record.reference_point
     for address, form in record.config.items():
@@ -103,6 +97,15 @@ def _told(
             for path, steps in known[address]:
                 # Methods have recipes of their own, also for a stage that they have in common.
                 yield f"the number of training steps of {record.method}, {stage}: {path}", steps
+
+
+def _told_of_judging(record: Record, changes: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Fields of the dataset and of the protocol that an arm does not declare."""
+    # The digest is of images and targets; the dataset's config also has what scales losses.
+    fields = {f"dataset.{name}": value for name, value in _dataset_of(record).items()}
+    protocol = _IMPLIED | dict(protocol_of(record))
+    fields |= {f"evaluation.{name}": value for name, value in protocol.items()}
+    yield from ((path, value) for path, value in fields.items() if not _declares(changes, path))
 
 
 def _dataset_of(record: Record) -> Mapping[str, Any]:

@@ -58,7 +58,7 @@ _GREEK = re.compile(
 
 
 def latex(table: Table) -> str:
-    """A ``tabular`` for the packages booktabs and xcolor, notes below it; letters of any script as they are."""
+    """A ``tabular`` for the packages booktabs and xcolor, notes below it; foreign letters as they are."""
     table = cleaned(table)
     alignment = "".join("l" if column.plain else "r" for column in table.columns)
     heads = " & ".join(_head(column) for column in table.columns)

@@ -107,8 +107,8 @@ class Significance:
         if self._some_seeds:
             each = ", ".join(f"{label} ({_listed(seeds)})" for label, seeds in self._some_seeds.items())
             yield (
-                f"{_DIFFERENCE} and {_P} pair the seeds that a row and {self._label} have in common, the first "
-                f"{MOST_PAIRS} at most, and need two. Fewer than there are: {each}."
+                f"{_DIFFERENCE} and {_P} pair the seeds that a row and {self._label} have in common, the "
+                f"first {MOST_PAIRS} at most, and need two. Fewer than there are: {each}."
             )
 
 

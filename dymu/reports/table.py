@@ -142,10 +142,15 @@ def _cell_form(cell: Cell) -> Any:
 
 
 def _clean_cell(cell: Cell) -> Cell:
-    texts = {name: getattr(cell, name) for name in ("text", "spread", "detail", "paper")}
-    if all(text.isprintable() for text in texts.values()):
+    if all(text.isprintable() for text in (cell.text, cell.spread, cell.detail, cell.paper)):
         return cell
-    return replace(cell, **{name: _one_line(text) for name, text in texts.items()})
+    return replace(
+        cell,
+        text=_one_line(cell.text),
+        spread=_one_line(cell.spread),
+        detail=_one_line(cell.detail),
+        paper=_one_line(cell.paper),
+    )
 
 
 def _one_line(text: str) -> str:

@@ -69,7 +69,7 @@ def test_a_record_does_not_count_for_two_seeds(study: Any) -> None:
     manifest = study.manifest
     baseline = manifest.arms[0]
     twice = dataclasses.replace(baseline, steps={**baseline.steps, "1": baseline.steps["0"]})
-    with pytest.raises(ReportError, match="baseline: .* stands for seed 1 and is a record of seed 0"):
+    with pytest.raises(ReportError, match=r"baseline: .* stands for seed 1 and is a record of seed 0"):
         results_of(study.store, dataclasses.replace(manifest, arms=(twice, *manifest.arms[1:])))
 
 

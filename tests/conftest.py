@@ -4,9 +4,11 @@ import importlib.util
 import io
 import json
 import logging
+import os
 import shutil
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,14 +18,25 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from dymu import cli
 
 # The same commit gets the same verdict every time; --hypothesis-profile=explore looks for new examples.
-settings.register_profile("repeatable", derandomize=True, deadline=None)
-settings.register_profile("explore", max_examples=2000, deadline=None)
+# How long an example takes depends on what else the machine does.
+_PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("repeatable", derandomize=True, **_PATIENT)
+settings.register_profile("explore", max_examples=2000, **_PATIENT)
 settings.load_profile("repeatable")
+
+# Nor does it depend on the stores, servers, clusters and buckets of whoever runs the tests.
+_FOREIGN = ("DYMU_", "MLFLOW_", "OPTUNA_", "RAY_", "AWS_", "AZURE_", "GOOGLE_", "XDG_")
+_WANTED = {"DYMU_DATA", "RAY_AUTH_MODE"}  # the root for tests marked ``data``; what the Makefile sets
+for _name in [name for name in os.environ if name.startswith(_FOREIGN) and name not in _WANTED]:
+    del os.environ[_name]
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray makes a token below HOME
+for _name in ("no_proxy", "NO_PROXY"):  # servers of tests are on loopback
+    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1", "localhost")))
 
 TOYS = Path(__file__).parent / "run" / "toys"
 HERE = ("--backend", "local", "--no-tracking")
@@ -71,6 +84,19 @@ def update(golden: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], object]], None]:
+    """Waits until something is true; for two minutes, as other work may hold up this machine."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        end = time.monotonic() + 120
+        while not condition():
+            assert time.monotonic() < end, "this should be true by now"
+            time.sleep(0.01)
+
+    return wait
 
 
 @pytest.fixture

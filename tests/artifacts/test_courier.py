@@ -13,7 +13,7 @@ KEY = "work/edge/00000000000000aa"
 
 
 def wait_for(what: object) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not what():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -29,7 +29,7 @@ def test_publishers_that_arrive_together_agree_on_one(store: Store, monkeypatch:
     real_link = os.link
 
     def link(*args: Any, **kwargs: Any) -> None:
-        together.wait(timeout=30)
+        together.wait(timeout=120)
         real_link(*args, **kwargs)
 
     monkeypatch.setattr(os, "link", link)
@@ -80,7 +80,7 @@ def test_processes_that_publish_together_agree_on_one_each(store: Store, run_pyt
         process.stdin.flush()
     told = []
     for process in processes:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
         told.append(out.split())
     assert len(told[0]) == 30
@@ -113,7 +113,7 @@ def test_crash_before_done_publishes_nothing(
     store: Store, publish: Any, run_python: Any, function: str
 ) -> None:
     process = run_python(CRASHER, store.root, EDGE, function)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     assert not store.has(EDGE)
     assert list(store.addresses()) == []
@@ -124,7 +124,7 @@ def test_crash_before_done_publishes_nothing(
 
 def test_crash_after_the_link_leaves_a_whole_artifact(store: Store, run_python: Any) -> None:
     process = run_python(CRASHER, store.root, EDGE, "unlink")
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     store.verify(EDGE)
     assert [Path(name).suffix for name in store.unpublished(EDGE)] == [".part"]

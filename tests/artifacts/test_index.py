@@ -1,9 +1,17 @@
-import time
+from types import SimpleNamespace
 
 import pytest
 
 from dymu.artifacts import index as module
-from dymu.artifacts.index import Index, Listing
+from dymu.artifacts.index import TRUST_S, Index, Listing
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time of the index, which stands still unless a test changes it."""
+    now = [1000.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
 
 
 class Fake:
@@ -63,12 +71,13 @@ def test_what_was_seen_is_believed_for_a_while() -> None:
     assert not fake.index.has("edge/a")
 
 
-def test_belief_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TRUST_S", 0.05)
+def test_belief_ends(clock: list[float]) -> None:
     fake = Fake("edge/a")
     assert fake.index.has("edge/a")
     fake.there.clear()
-    time.sleep(0.06)
+    clock[0] += TRUST_S - 1
+    assert fake.index.has("edge/a")
+    clock[0] += 1
     assert not fake.index.has("edge/a")
 
 

@@ -144,27 +144,25 @@ def test_free_lease_has_no_holder(file: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_holder_beats(file: Path) -> None:
+def test_holder_beats(file: Path, eventually: Any) -> None:
     with lease_on(file) as lease:
         first = lease.holder()
         assert first is not None
-        time.sleep(0.5)
+        eventually(lambda: loads_holder(file.read_text()).beat > first.beat)
         later = lease.holder()
         assert later is not None
-        assert later.beat > first.beat
         assert (later.token, later.since) == (first.token, first.since)
         assert not lease.lost
 
 
 @pytest.mark.usefixtures("quick")
-def test_beating_ends_with_the_lease(file: Path) -> None:
+def test_beating_ends_with_the_lease(file: Path, eventually: Any) -> None:
     lease = lease_on(file)
     assert lease.try_acquire()
     names = [thread.name for thread in threading.enumerate()]
     assert f"lease of {ADDRESS}" in names
     lease.release()
-    time.sleep(0.3)
-    assert f"lease of {ADDRESS}" not in [thread.name for thread in threading.enumerate()]
+    eventually(lambda: f"lease of {ADDRESS}" not in [thread.name for thread in threading.enumerate()])
     assert not file.exists()
 
 
@@ -191,26 +189,27 @@ def test_lease_excludes_another_process(file: Path, run_python: Any) -> None:
     lease.release()
 
 
-def test_killed_holder_of_this_machine_is_taken_over_at_once(file: Path, run_python: Any) -> None:
+def test_killed_holder_of_this_machine_is_taken_over_at_once(
+    file: Path, run_python: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TTL_S", 1e9)  # silence frees nothing
     process = held_elsewhere(run_python, file)
     waited: list[Holder] = []
-    taken_at: list[float] = []
+    taken: list[bool] = []
 
     def wait() -> None:
         with_wait = lease_on(file)
-        with_wait.acquire(timeout=30, on_wait=waited.append)
-        taken_at.append(time.monotonic())
+        with_wait.acquire(timeout=120, on_wait=waited.append)
+        taken.append(with_wait.held)
         with_wait.release()
 
     waiter = threading.Thread(target=wait)
     waiter.start()
-    while not waited:
-        time.sleep(0.01)
+    eventually(lambda: waited)
     assert waited[0].pid == process.pid
-    killed_at = time.monotonic()
     os.kill(process.pid, signal.SIGKILL)
     waiter.join()
-    assert taken_at[0] - killed_at < 2
+    assert taken == [True]
     assert len(waited) == 1
     assert lease_on(file).holder() is None
 
@@ -232,40 +231,38 @@ def test_silent_holder_of_another_machine_is_taken_over_after_it_was_watched(fil
     foreign(file)
     lease = lease_on(file)
     assert not lease.try_acquire()
-    assert 0.3 < wait_until_taken(lease) < 5
+    assert 0.2 < wait_until_taken(lease) < 30
     lease.release()
 
 
 @pytest.mark.parametrize("skew_s", [-86400.0, 86400.0])
 @pytest.mark.usefixtures("quick")
 def test_clocks_that_disagree_change_nothing(file: Path, skew_s: float) -> None:
-    stop, now = threading.Event(), time.time() + skew_s
-    holder = foreign(file, since=now, beat_at=now)
-
-    def beat() -> None:
-        register, entry, number = FileRegister(file), FileRegister(file).read(), 0
-        while not stop.wait(0.1):
-            number += 1
-            beaten = replace(holder, beat=number, beat_at=time.time() + skew_s)
-            found = register.swap(entry, beaten.dumps())
-            assert found is not None
-            entry = found
-
-    beater = threading.Thread(target=beat)
-    beater.start()
-    lease, end = lease_on(file), time.monotonic() + 1.2
-    try:
-        while time.monotonic() < end:
+    now = time.time() + skew_s
+    holder, lease = foreign(file, since=now, beat_at=now), lease_on(file)
+    for number in range(1, 13):
+        file.write_text(replace(holder, beat=number, beat_at=time.time() + skew_s).dumps())
+        for _ in range(2):
             assert not lease.try_acquire()
-            time.sleep(0.02)
-        found = lease_on(file).holder()
-        assert found is not None
-        assert found.host == "node3"
-    finally:
-        stop.set()
-        beater.join()
-    assert 0.2 < wait_until_taken(lease) < 5
+            time.sleep(0.05)
+    assert 0.1 < wait_until_taken(lease) < 30
     lease.release()
+
+
+@pytest.mark.parametrize("skew_s", [-86400.0, 86400.0])
+@pytest.mark.usefixtures("quick")
+def test_holder_whose_clock_disagrees_is_told(
+    file: Path, skew_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = foreign(file, beat_at=time.time() + skew_s)
+
+    def beat(_seconds: float) -> None:
+        file.write_text(replace(holder, beat=1, beat_at=time.time() + skew_s).dumps())
+
+    monkeypatch.setattr(time, "sleep", beat)  # it beats while it is watched
+    found = lease_on(file).holder()
+    assert found is not None
+    assert (found.host, found.beat) == ("node3", 1)
 
 
 @pytest.mark.usefixtures("quick")
@@ -280,19 +277,26 @@ def test_silence_of_a_watcher_that_slept_is_not_the_holders(file: Path) -> None:
 @pytest.mark.usefixtures("quick")
 def test_dead_holder_of_another_machine_is_not_told_for_ever(file: Path) -> None:
     foreign(file, beat_at=time.time() - 1000)
-    start = time.monotonic()
     assert lease_on(file).holder() is None
-    assert time.monotonic() - start < 5
 
 
 @pytest.mark.usefixtures("quick")
-def test_many_dead_holders_are_watched_at_the_same_time(tmp_path: Path) -> None:
+def test_many_dead_holders_are_watched_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = {f"edge/{index:016x}": tmp_path / f"{index}.json" for index in range(20)}
     for path in files.values():
         foreign(path, beat_at=0.0)
-    start = time.monotonic()
+    naps: list[float] = []
+    sleep = time.sleep
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", nap)
     assert holders({key: lease_on(path) for key, path in files.items()}) == {}
-    assert time.monotonic() - start < 5
+    assert sum(naps) < 2  # one after another they take eight seconds
 
 
 def test_suspended_holder_finds_that_it_lost(
@@ -345,14 +349,14 @@ def test_record_that_vanished_is_a_lost_lease(file: Path) -> None:
     assert lease.lost
 
 
-@pytest.mark.usefixtures("quick")
 def test_lost_looks_again_after_a_long_silence(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_keep", lambda *_: None)  # as if the process had been suspended
+    monkeypatch.setattr(module, "TTL_S", 1e9)
     lease = lease_on(file)
     assert lease.try_acquire()
     foreign(file)
     assert not lease.lost  # the last beat is fresh
-    time.sleep(0.3)
+    monkeypatch.setattr(module, "TTL_S", 0.0)
     assert lease.lost
 
 
@@ -382,7 +386,6 @@ def test_holder_survives_a_disk_that_is_away(file: Path, fail_on: Any, disk_erro
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.usefixtures("quick")
 def test_forked_child_neither_holds_nor_beats_nor_gives_back(file: Path) -> None:
     lease = lease_on(file)
     assert lease.try_acquire()
@@ -405,7 +408,7 @@ def test_too_long_a_wait_names_the_holder(file: Path) -> None:
             StoreError, match=f"{ADDRESS} was still held by process {os.getpid()} on .* 0.2 s"
         ):
             lease_on(file).acquire(timeout=0.2)
-        assert 0.2 <= time.monotonic() - start < 5
+        assert 0.2 <= time.monotonic() - start < 30
 
 
 def test_taking_twice_is_a_mistake(file: Path) -> None:

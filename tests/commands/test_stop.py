@@ -25,7 +25,7 @@ def living(store: Store, flag: str) -> Iterator[None]:
     def drive() -> None:
         with announce(store, [NAME]):
             ready.set()
-            for _ in range(3000):
+            for _ in range(12000):
                 if store.flag(flag).raised():
                     break
                 threading.Event().wait(0.01)
@@ -33,11 +33,11 @@ def living(store: Store, flag: str) -> Iterator[None]:
 
     driver = threading.Thread(target=drive)
     driver.start()
-    assert ready.wait(10)
+    assert ready.wait(120)
     try:
         yield
     finally:
-        driver.join(60)
+        driver.join(150)
     assert not driver.is_alive()
 
 

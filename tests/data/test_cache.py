@@ -175,7 +175,7 @@ def test_generating_at_once_in_threads_is_safe(place: DataPlace) -> None:
     digests: list[str] = []
 
     def generate() -> Mapping[Split, Arrays]:
-        together.wait(timeout=20)  # all four have seen that there is no file
+        together.wait(timeout=120)  # all four have seen that there is no file
         return Ramps().generate()
 
     def load() -> None:

@@ -180,7 +180,7 @@ def test_while_somebody_else_computes_a_step_this_waits(store: Store, place: Pla
     writes(step, RunContext(step=step, out_dir=attempt, work_dir=attempt, input_dirs={}, data=None))  # type: ignore[arg-type]
     store.publish(step.address, attempt, info={})
     lease.release()
-    waiting.join(timeout=20)
+    waiting.join(timeout=120)
     assert ran == [False]
 
 
@@ -191,7 +191,7 @@ def test_waiting_ends_with_a_stop(store: Store, place: Place) -> None:
     began = time.monotonic()
     with pytest.raises(Interrupted):
         execute_step(step, store, place, after(1))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     lease.release()
 
 

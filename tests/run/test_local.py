@@ -34,10 +34,12 @@ def test_the_same_plan_again_runs_only_what_failed(planner: Planner, store: Stor
     assert {use.arm for use in queue.failures} == {"broken"}
 
 
-def test_a_stop_ends_the_run_and_keeps_what_is_done(planner: Planner, store: Store, place: Place) -> None:
+def test_a_stop_ends_the_run_and_keeps_what_is_done(
+    planner: Planner, store: Store, place: Place, while_training: Callable[..., None]
+) -> None:
     stop = threading.Event()
     plan = planner("toy_studies:slow")
-    threading.Timer(0.7, stop.set).start()
+    while_training("edge", stop.set)
     queue = run(plan, store, place, stop.is_set)
     assert queue.exhausted
     assert queue.failures == {}

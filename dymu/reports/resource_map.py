@@ -1,6 +1,7 @@
 """Figures 5 and 9 to 12: which share of the anchor net is active, over the triangle of 3 preferences."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -21,6 +22,7 @@ Shares = Mapping[float | None, tuple[Floats, Floats]]
 """Resource preference to (S, N) preferences and (S,) active shares."""
 
 _SIDE = 40  # triangles along a side; 1600 in all show each of the paper's 1000 preferences
+_PIXELS = 8 * _SIDE  # along a side, a little more than a picture of one column has
 _ROW_IN = 1.42
 _FLAT = 0.1  # of the scale if all shares are the same
 # Where the names of the tasks stand, and how they are aligned there.
@@ -55,14 +57,26 @@ def resource_map(results: Results) -> Figure:
     height = _ROW_IN * len(arms) + 0.75 + LINE_IN * len(notes)
     figure = Figure(figsize=(COLUMN_IN, height), layout="constrained")
     grid = figure.add_gridspec(len(arms), len(resources))
+    pictures = _pictures({arm.name: shares[arm.name] for arm in arms})
     for row, arm in enumerate(arms):
         named = False
         for column, c in enumerate(resources):
-            found = shares[arm.name].get(c, shares[arm.name].get(None) if column == 0 else None)
-            if found is None:
+            shown = c if c in shares[arm.name] or column > 0 else None
+            if shown not in shares[arm.name]:
                 continue
             axis: TernaryAxes = figure.add_subplot(grid[row, column], projection="ternary")
-            _draw(axis, *found, scale=scale, tasks=results.tasks)
+            axis.imshow(
+                pictures[arm.name, shown],
+                cmap=MAP_COLOURS,
+                norm=scale,
+                aspect="equal",
+                extent=(0, 1, 0, 1),
+                transform=axis.transAxes,
+                origin="lower",
+                interpolation="none",
+            )
+            _name_corners(axis, results.tasks)
+            _write_share(axis, float(shares[arm.name][shown][1].mean()))
             if row == 0 and c is not None:
                 axis.set_title(resource_label(c), pad=15)
             if not named:
@@ -159,14 +173,45 @@ def lattice(side: int) -> tuple[Floats, NDArray[np.int64]]:
     return np.array(points), np.array(upright + inverted)
 
 
-def at_centres(points_VN: Floats, triangles: NDArray[np.int64], sample: tuple[Floats, Floats]) -> Floats:
-    """For each triangle the value of the sample that lies nearest to its centre."""
-    preference_SN, value_S = sample
+def nearest_samples(preference_SN: Floats, side: int) -> NDArray[np.int64]:
+    """(side * side,) index of the sample nearest to the centre of each triangle of the lattice."""
+    points_VN, triangles = lattice(side)
     centre_TN = points_VN[triangles].mean(axis=1)
     # Squared distances up to a term that is the same for all samples.
     distance_TS = np.square(preference_SN).sum(axis=1) - 2 * centre_TN @ preference_SN.T
-    nearest: Floats = value_S[distance_TS.argmin(axis=1)]
-    return nearest
+    return np.asarray(distance_TS.argmin(axis=1), dtype=np.int64)
+
+
+@cache
+def pixel_triangles(side: int, pixels: int) -> NDArray[np.int64]:
+    """(pixels, pixels) triangle of the lattice under each pixel of the square around it, from below.
+
+    The first corner of the simplex is above in the middle, the second below at the left. A pixel outside the
+    triangle has one at its edge: who draws the picture cuts it there.
+    """
+    up, across = np.meshgrid(*2 * [(np.arange(pixels) + 0.5) / pixels], indexing="ij")
+    second = np.clip(1 - across - up / 2, 0, 1 - up)
+    first_i, second_j = (np.floor(side * part).astype(np.int64) for part in (up, second))
+    second_j = np.minimum(second_j, side - 1 - first_i)
+    inverted = (side * up - first_i) + (side * second - second_j) > 1
+    inverted &= first_i + second_j < side - 1
+    # Rows of upright triangles have side, side - 1, ... of them; inverted ones stand behind all these.
+    upright_at = first_i * side - first_i * (first_i - 1) // 2 + second_j
+    inverted_at = side * (side + 1) // 2 + upright_at - first_i
+    return np.where(inverted, inverted_at, upright_at)
+
+
+def _pictures(shares: Mapping[str, Shares]) -> dict[tuple[str, float | None], Floats]:
+    """Arm and resource preference to a (_PIXELS, _PIXELS) picture of the shares."""
+    nearest: dict[bytes, NDArray[np.int64]] = {}  # arms are mostly measured at the same preferences
+    pictures = {}
+    for name, found in shares.items():
+        for c, (preference_SN, share_S) in found.items():
+            key = preference_SN.tobytes()
+            if key not in nearest:
+                nearest[key] = nearest_samples(preference_SN, _SIDE)[pixel_triangles(_SIDE, _PIXELS)]
+            pictures[name, c] = share_S[nearest[key]]
+    return pictures
 
 
 def _scale(values: Iterable[Floats]) -> Normalize:
@@ -175,30 +220,16 @@ def _scale(values: Iterable[Floats]) -> Normalize:
     return Normalize(low if high > low else high - _FLAT, high)
 
 
-def _draw(
-    axis: TernaryAxes, preference_SN: Floats, share_S: Floats, *, scale: Normalize, tasks: tuple[str, ...]
-) -> None:
-    points_VN, triangles = lattice(_SIDE)
-    axis.tripcolor(
-        *points_VN.T,
-        triangles=triangles,
-        facecolors=at_centres(points_VN, triangles, (preference_SN, share_S)),
-        cmap=MAP_COLOURS,
-        norm=scale,
-        antialiased=False,  # no hairlines between triangles
-        rasterized=True,
-    )
+def _name_corners(axis: TernaryAxes, tasks: Sequence[str]) -> None:
     for side in (axis.taxis, axis.laxis, axis.raxis):
         side.set_visible(False)
     for (corner, across, up), task in zip(_CORNERS, tasks, strict=True):
         axis.text(*corner, task_text(task, 14), ha=across, va=up, fontsize=6.5)
+
+
+def _write_share(axis: TernaryAxes, share: float) -> None:
     axis.annotate(
-        f"{100 * share_S.mean():.0f} %",
-        (1.0, 0.95),
-        xycoords="axes fraction",
-        ha="right",
-        va="top",
-        fontsize=6.5,
+        f"{100 * share:.0f} %", (1.0, 0.95), xycoords="axes fraction", ha="right", va="top", fontsize=6.5
     )
 
 

@@ -8,7 +8,13 @@ import pytest
 from dymu.artifacts.record import Record
 from dymu.errors import ReportError
 from dymu.reports.collect import Results, results_of
-from dymu.reports.resource_map import at_centres, lattice, resource_map, shares_of
+from dymu.reports.resource_map import (
+    lattice,
+    nearest_samples,
+    pixel_triangles,
+    resource_map,
+    shares_of,
+)
 from dymu.reports.style import paper_style
 
 
@@ -28,19 +34,54 @@ def test_the_lattice_covers_the_triangle_once(side: int) -> None:
     assert len({tuple(sorted(t)) for t in triangles.tolist()}) == side**2
 
 
-def test_a_triangle_has_the_value_of_the_samples_near_its_centre() -> None:
+def test_a_triangle_has_the_sample_nearest_to_its_centre() -> None:
     points_VN, triangles = lattice(12)
-    rng = np.random.default_rng(0)
-    preference_SN = rng.dirichlet(np.ones(3), size=4000)
-    value_T = at_centres(points_VN, triangles, (preference_SN, preference_SN[:, 0]))
-    centre_T = points_VN[triangles].mean(axis=1)[:, 0]
-    assert np.abs(value_T - centre_T).max() < 0.08
+    preference_SN = np.random.default_rng(0).dirichlet(np.ones(3), size=400)
+    nearest_T = nearest_samples(preference_SN, 12)
+    centre_TN = points_VN[triangles].mean(axis=1)
+    distance_TS = np.linalg.norm(centre_TN[:, None] - preference_SN, axis=2)
+    assert np.allclose(distance_TS[np.arange(144), nearest_T], distance_TS.min(axis=1))
 
 
 def test_one_sample_is_everywhere() -> None:
-    points_VN, triangles = lattice(3)
-    value_T = at_centres(points_VN, triangles, (np.array([[1.0, 0.0, 0.0]]), np.array([0.4])))
-    assert value_T.tolist() == [0.4] * 9
+    assert nearest_samples(np.array([[1.0, 0.0, 0.0]]), 3).tolist() == [0] * 9
+
+
+@pytest.mark.parametrize("side", [1, 2, 7])
+def test_pixels_lie_in_their_triangle(side: int) -> None:
+    pixels = 60
+    points_VN, triangles = lattice(side)
+    under = pixel_triangles(side, pixels)
+    assert set(under.flat) == set(range(side**2))
+    for row, column in np.ndindex(pixels, pixels):
+        up, across = (row + 0.5) / pixels, (column + 0.5) / pixels
+        preference_N = np.array([up, 1 - across - up / 2, across - up / 2])
+        if preference_N.min() < 0:
+            continue  # outside
+        corners_NN = points_VN[triangles[under[row, column]]]
+        inside_N = np.linalg.solve(corners_NN.T, preference_N)
+        assert inside_N.min() > -1e-9, (row, column)
+
+
+def test_the_first_task_is_above_and_the_second_at_the_left(study: Any) -> None:
+    study.arms = {"baseline": study.arms["baseline"]}
+
+    def rise(_name: str, _: int, record: Record) -> Record:
+        costs = [[100 * row[task] for row in record.points[0].cost_preferences] for task in (0, 1)]
+        points = [replace(p, cost_parameters=c) for p, c in zip(record.points, costs, strict=True)]
+        return replace(record, points=tuple(points))
+
+    study.publish(rise)
+    with paper_style():
+        first, second, _ = resource_map(results_of(study.store, study.manifest)).axes
+    by_first, by_second = (np.asarray(axis.images[0].get_array()) for axis in (first, second))
+    middle = by_first.shape[1] // 2
+    assert by_first[-1, middle] > 0.9 * by_first.max()
+    assert by_second[0, 0] > 0.9 * by_second.max() > 2 * by_second[0, -1]
+    for corner, place in (((1, 0, 0), (0.5, 1)), ((0, 1, 0), (0, 0)), ((0, 0, 1), (1, 0))):
+        (dot,) = first.plot(*([part] for part in corner))
+        on_page = dot.get_transform().transform(dot.get_xydata())
+        assert first.transAxes.inverted().transform(on_page)[0] == pytest.approx(place, abs=1e-9)
 
 
 def test_shares_are_parts_of_the_anchor_net_averaged_over_seeds(results: Results) -> None:
@@ -57,7 +98,7 @@ def test_each_arm_has_a_row_each_c_a_column_and_all_share_one_scale(results: Res
     *maps, bar = figure.axes
     assert len(maps) == 6
     assert bar.get_xlabel() == "active parameters as part of the anchor net"
-    norms = {(axis.collections[0].norm.vmin, axis.collections[0].norm.vmax) for axis in maps}
+    norms = {(axis.images[0].norm.vmin, axis.images[0].norm.vmax) for axis in maps}
     assert len(norms) == 1
     assert [axis.get_title() for axis in maps[:2]] == ["c = 0", "c = 1"]
     assert texts(figure).count("left") == 6
@@ -95,7 +136,7 @@ def test_a_map_of_equal_shares_has_a_scale_that_ends_with_them(
     study.publish()
     with paper_style():
         figure = resource_map(results_of(study.store, study.manifest))
-    norm = figure.axes[0].collections[0].norm
+    norm = figure.axes[0].images[0].norm
     assert (norm.vmin, norm.vmax) == pytest.approx((0.9, 1.0))
 
 

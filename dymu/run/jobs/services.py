@@ -210,7 +210,7 @@ def _end(service: Service, patience_s: float) -> str:
     while leader is not None and service.alive and time.monotonic() < until:
         _reap(service.pid)
         time.sleep(_LOOK_S)
-    forced = sum(1 for _ in _kill_rest(service))
+    forced = len(set(_kill_rest(service)))  # a process that has not ended yet is killed again
     child = _CHILDREN.pop(service.pid, None)
     if child is not None:
         child.wait()

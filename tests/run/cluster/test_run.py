@@ -25,14 +25,17 @@ ROOT = Path(__file__).parents[3]
 TIMEOUT_S = 280
 
 
-def command(home: Path, store: Store, *arguments: str, token: bool = False) -> subprocess.Popen[str]:
-    """``dymu run`` in the folder of the toys."""
+def command(
+    home: Path, store: Store, *arguments: str, token: bool = False, pace: float = 1.0
+) -> subprocess.Popen[str]:
+    """``dymu run`` in the folder of the toys, whose training steps take ``pace`` times as long."""
     environment = {
         **os.environ,
         "HOME": str(home),
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(ROOT),
         "RAY_AUTH_MODE": "disabled",
+        "TOY_PACE": str(pace),
     }
     if token:
         del environment["RAY_AUTH_MODE"]
@@ -65,6 +68,7 @@ def same_bytes(plan: Plan, left: Store, right: Store) -> bool:
 
 
 @pytest.mark.cluster
+@pytest.mark.timeout(900)
 def test_faults_take_their_arms_only_and_the_rest_equals_the_local_backend(
     planner: Planner, store: Store, place: Place, tmp_path: Path
 ) -> None:
@@ -87,14 +91,16 @@ def test_faults_take_their_arms_only_and_the_rest_equals_the_local_backend(
 
 
 @pytest.mark.cluster
+@pytest.mark.timeout(900)
 def test_a_run_goes_on_after_kill_and_after_a_signal(
-    planner: Planner, store: Store, place: Place, tmp_path: Path
+    planner: Planner, store: Store, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TOY_PACE", "0")  # in this process; below a training lasts half a minute
     plan = planner("toy_studies:slow")
     edge = next(step.address for step in plan.steps if step.stage == "edge")
 
-    first = command(tmp_path, store, "toy_studies:slow")
-    wait_for(lambda: read_progress(store, edge).step >= 10, first)
+    first = command(tmp_path, store, "toy_studies:slow", pace=5.0)
+    wait_for(lambda: read_progress(store, edge).step >= 5, first)
     first.kill()
     first.communicate()
     freed_by = time.monotonic() + 60  # its workers notice within seconds
@@ -103,8 +109,8 @@ def test_a_run_goes_on_after_kill_and_after_a_signal(
         time.sleep(0.1)
     killed_at = read_progress(store, edge).step
 
-    second = command(tmp_path, store, "toy_studies:slow")
-    wait_for(lambda: read_progress(store, edge).step >= killed_at + 10, second)
+    second = command(tmp_path, store, "toy_studies:slow", pace=5.0)
+    wait_for(lambda: read_progress(store, edge).step >= killed_at + 5, second)
     second.send_signal(signal.SIGINT)
     output, _ = second.communicate(timeout=TIMEOUT_S)
     assert second.returncode == 130, output
@@ -114,7 +120,7 @@ def test_a_run_goes_on_after_kill_and_after_a_signal(
     stopped_at = read_progress(store, edge).step
 
     (chain,) = planner("toy_studies:slow").chains
-    assert stopped_at >= killed_at + 10
+    assert stopped_at >= killed_at + 5
     assert run_chain(chain, store, place, lambda: False).failure is None
     whole = Store(tmp_path / "whole")
     (chain,) = plan.chains

@@ -44,7 +44,7 @@ class ToyData:
 
 @config
 class ToyTraining:
-    """Steps of a pretended training; each takes ``seconds``."""
+    """Steps of a pretended training; each takes ``seconds``, times the variable ``TOY_PACE``."""
 
     num_steps: int = 5
     seconds: float = 0.0
@@ -115,7 +115,7 @@ def train(step: Step, context: RunContext) -> None:
         if number == training.fail_at or (training.needs_file and not Path(training.needs_file).exists()):
             context.spool.progress(number, training.num_steps, state="failed")
             raise TrainingError(f"the loss of task left is not finite at step {number}")
-        time.sleep(training.seconds)
+        time.sleep(training.seconds * float(os.environ.get("TOY_PACE", "1")))
         total = total + training.scale * torch.rand(
             3, dtype=torch.float64, generator=context.random.torch("draw", number)
         )

@@ -12,6 +12,7 @@ from dymu.artifacts.record import Record
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.figure_notes import LINE_IN, in_order, missing_lines, resource_label, wrapped, write_notes
+from dymu.reports.over_seeds import over_seeds
 from dymu.reports.style import (
     PAGE_IN,
     line_of,
@@ -28,8 +29,7 @@ _BINS = 5
 MAX_COLUMNS = 5
 _LEGEND_COLUMNS = 3
 _LINES = (
-    "each fifth of the evaluation preferences by the weight of this task, whatever the other weights are, of "
-    "all seeds together."
+    "each fifth of the evaluation preferences by the weight of this task, whatever the other weights are."
 )
 
 
@@ -50,7 +50,7 @@ def preference_loss(results: Results) -> Figure:
     if len(results.tasks) > MAX_COLUMNS:
         return _many_tasks(results, {arm.label: measured[arm.name] for arm in arms})
     tasks = results.tasks
-    how = f"Small: an evaluation preference at one seed. Lines: means of {_LINES}"
+    how = f"Small: an evaluation preference, mean over seeds. Lines: means of {_LINES}"
     notes = wrapped([how, *missing_lines(results)], PAGE_IN)
     height = _ROW_IN * len(arms) + 0.5 + LINE_IN * len(notes)
     figure = Figure(figsize=(PAGE_IN, height), layout="constrained")
@@ -63,6 +63,7 @@ def preference_loss(results: Results) -> Figure:
                 preference_SN, loss_SN = measured[arm.name][c]
                 _draw(axis, preference_SN[:, column], loss_SN[:, column], resource_style(c, resources))
             axis.set_xlim(-0.02, 1.02)
+            axis.set_xticks((0, 0.25, 0.5, 0.75, 1), ("0", "", "0.5", "", "1"))
             if row == 0:
                 axis.set_title(task_text(task, 20))
             if row == len(arms) - 1:
@@ -109,16 +110,21 @@ def _many_tasks(
 
 
 def losses_of(records: Iterable[Record]) -> dict[float | None, tuple[Floats, Floats]]:
-    """Resource preference to (S, N) preferences and (S, N) losses, all seeds one after the other."""
+    """Losses at the evaluation preferences.
+
+    Args:
+        records: Of one arm, one per seed.
+
+    Returns:
+        Resource preference to (S, N) preferences and (S, N) losses. Seeds that were evaluated at the same
+        preferences are averaged, others are put one after the other.
+    """
     samples: dict[float | None, list[tuple[Floats, Floats]]] = {}
     for record in records:
         for point in record.points:
             pair = np.asarray(point.preferences, dtype=np.float64), np.asarray(point.losses, dtype=np.float64)
             samples.setdefault(point.resource_preference, []).append(pair)
-    return {
-        c: (np.concatenate([p for p, _ in found]), np.concatenate([losses for _, losses in found]))
-        for c, found in samples.items()
-    }
+    return {c: over_seeds(found) for c, found in samples.items()}
 
 
 def binned(x: Floats, y: Floats, bins: int = _BINS) -> tuple[Floats, Floats]:
@@ -138,7 +144,7 @@ def _draw(axis: Any, preference_S: Floats, loss_S: Floats, style: Mapping[str, A
         linestyle="none",
         **style,
         markersize=2,
-        alpha=0.35,
+        alpha=0.5,
         markeredgewidth=0,
     )
     axis.plot(*binned(preference_S, loss_S), **style, markersize=3)

@@ -15,6 +15,7 @@ from dymu.artifacts.record import Record
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
 from dymu.reports.figure_notes import LINE_IN, in_order, missing_lines, resource_label, wrapped, write_notes
+from dymu.reports.over_seeds import over_seeds
 from dymu.reports.style import COLUMN_IN, MAP_COLOURS, shortened, task_text
 
 Floats = NDArray[np.float64]
@@ -144,14 +145,7 @@ def shares_of(records: Iterable[Record]) -> dict[float | None, tuple[Floats, Flo
                 share_S = np.asarray(point.cost_parameters, dtype=np.float64) / record.anchor_parameters
                 preference_SN = np.asarray(point.cost_preferences, dtype=np.float64)
                 samples.setdefault(point.resource_preference, []).append((preference_SN, share_S))
-    return {c: _joined(found) for c, found in samples.items()}
-
-
-def _joined(samples: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-    first, _ = samples[0]
-    if all(np.array_equal(preference_SN, first) for preference_SN, _ in samples):
-        return first, np.mean([share_S for _, share_S in samples], axis=0)
-    return np.concatenate([p for p, _ in samples]), np.concatenate([s for _, s in samples])
+    return {c: over_seeds(found) for c, found in samples.items()}
 
 
 def lattice(side: int) -> tuple[Floats, NDArray[np.int64]]:

@@ -22,6 +22,7 @@ SMALLEST = 6.0
 """Size of the smallest text, in points."""
 FORMATS = ("svg", "pdf", "png")
 _DPI = 300  # of pictures
+_COMPRESSION = 3  # of pictures: a tenth more bytes than at the default of 6, in less than half the time
 
 # Okabe and Ito's palette without its yellow, which white paper swallows.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -165,7 +166,7 @@ def _print_pdf(figure: Figure, path: Path) -> None:
 def _print_png(figure: Figure, path: Path) -> None:
     figure.set_dpi(_DPI)
     canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(path)
+    canvas.print_png(path, pil_kwargs={"compress_level": _COMPRESSION})
 
 
 _PRINTERS: Mapping[str, Callable[[Figure, Path], None]] = {

@@ -39,7 +39,7 @@ def test_every_sampled_preference_of_a_map_is_a_row(results: Results) -> None:
 
 def test_losses_are_points_and_means_of_fifths(results: Results) -> None:
     found = [row for row in rows(loss_numbers(results)) if row["arm"] == "Ours" and row["c"] == "0"]
-    assert sum(row["shown"] == "point" for row in found) == 3 * 60
+    assert sum(row["shown"] == "point" for row in found) == 3 * 20
     assert sum(row["shown"] == "mean of a fifth" for row in found) == 3 * 5
 
 

@@ -21,9 +21,11 @@ def test_fewer_points_than_bins_make_fewer_bins() -> None:
     assert x.tolist() == [0.2, 0.5]
 
 
-def test_all_seeds_are_drawn(results: Results) -> None:
-    preference_SN, loss_SN = losses_of(results.of("baseline").values())[0.0]
-    assert preference_SN.shape == loss_SN.shape == (60, 3)
+def test_seeds_are_averaged_at_each_preference(results: Results) -> None:
+    records = list(results.of("baseline").values())
+    preference_SN, loss_SN = losses_of(records)[0.0]
+    assert preference_SN.shape == loss_SN.shape == (20, 3)
+    assert loss_SN == pytest.approx(np.mean([record.points[0].losses for record in records], axis=0))
 
 
 def test_rows_are_arms_columns_tasks_and_a_task_has_one_scale(results: Results) -> None:

@@ -1,6 +1,7 @@
 """Tags of the runs of a study: who they are, where they come from, what the page shows as description."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from pathlib import Path
@@ -18,6 +19,8 @@ PARENT_TAG = "mlflow.parentRunId"
 # And the name of a file of the parent run; the value is its SHA-256. What begins with mlflow. is not shown.
 FILE_TAG = "mlflow.dymu.file."
 NOTE_TAG = "mlflow.note.content"
+
+_TOGETHER = re.compile(r"(?<=±) (?=\d)|(?<=\(g) (?=[+-])|(?<= c) (?== )|(?<= c =) (?=\d)|(?<=\d) (?=[↑↓])")
 
 
 def parent_tags(manifest: Manifest) -> dict[str, str]:
@@ -60,9 +63,15 @@ def note_with_files(manifest: Manifest, files: Iterable[Path], *, run_id: str) -
 
 
 def _roomy(table: str) -> str:
-    """A table in Markdown with room between its columns, which the page does not make."""
+    """A table in Markdown with room between its columns, which the page does not make, and fewer line breaks.
+
+    The page breaks the lines of a cell wherever there is a space, also within ``± 2.5`` and ``c = 0``.
+    """
     return "\n".join(
-        line if set(line) <= set("|:- ") else line.replace(" | ", "&ensp; | ") for line in table.splitlines()
+        _TOGETHER.sub("\u00a0", line).replace(" | ", "&ensp; | ")
+        if line.startswith("|") and not set(line) <= set("|:- ")
+        else line
+        for line in table.splitlines()
     )
 
 

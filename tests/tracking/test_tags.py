@@ -102,3 +102,14 @@ def test_each_kind_of_file_has_its_folder() -> None:
 )
 def test_files_have_folders_by_their_kind(name: str, folder: str) -> None:
     assert folder_of(Path(name)) == folder
+
+
+def test_numbers_in_a_description_keep_what_belongs_to_them(study: Any, tmp_path: Path) -> None:
+    rows = ("|  | HV c = 0 ↑ | Diff. |", "| :-- | --: | --: |", "| Ours | 19.6 ± 5.9 | -1 ± 2.5 (g -0.6) |")
+    table = "\n".join((*rows, "", "- n = 3, ± 2"))
+    (tmp_path / "t.md").write_text(table)
+    note = note_with_files(study.manifest, [tmp_path / "t.md"], run_id="r1")["mlflow.note.content"]
+    head, _, row, _, foot = note.splitlines()
+    assert head == "| &ensp; | HV c\u00a0=\u00a00\u00a0↑&ensp; | Diff. |"
+    assert row == "| Ours&ensp; | 19.6 ±\u00a05.9&ensp; | -1 ±\u00a02.5 (g\u00a0-0.6) |"
+    assert foot == "- n = 3, ± 2"

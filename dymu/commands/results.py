@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dymu.commands.console import make_console, print_json, reading
+from dymu.commands.console import make_console, print_json, reading, studies_named
 from dymu.commands.options import (
     FigureFormat,
     Json,
@@ -20,7 +20,7 @@ from dymu.commands.targets import can_run
 from dymu.errors import ReportError
 
 if TYPE_CHECKING:
-    from dymu.artifacts.store import Store
+    from dymu.reports.evidence import Evidence
     from dymu.reports.table import Table
 
 app = typer.Typer()
@@ -119,13 +119,24 @@ def figure(
 
 @app.command(
     epilog=examples(
-        "dymu claims --question ablations.branching_regularizer", "dymu claims --study studies.digits:ours"
+        "dymu claims --question ablations.branching_regularizer",
+        "dymu claims --study studies.digits:ours",
+        "dymu claims --study studies.pascal5:ours --against studies.nyuv2:ours",
     )
 )
 def claims(
     number: Annotated[int | None, typer.Argument(metavar="NUMBER", help="Of the paper's table.")] = None,
     study: StudyName = None,
     question: QuestionName = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="STUDY",
+            help="With --study: the study of other data to compare it with, for claims about two settings.  "
+            "\\[default: the one with most seeds]",
+        ),
+    ] = None,
     style: Annotated[Style, typer.Option(help="How to write the table.")] = Style.TERMINAL,
     allow_mixed: Annotated[
         bool,
@@ -142,14 +153,21 @@ def claims(
     """
     from dymu.reports import collect
     from dymu.reports.claims import check_claims, claims_table
+    from dymu.reports.evidence import gather
 
     if study is not None and question is None and number is None:
-        _print_claims_of_paper(reading(store), study, style, allow_mixed=allow_mixed, as_json=as_json)
+        evidence = gather(reading(store), study, allow_mixed=allow_mixed, against=against)
+        _print_claims_of_paper(evidence, style, as_json=as_json)
         return
+    if against is not None:
+        raise ReportError(
+            "--against compares two studies; name the first with --study STUDY and nothing else."
+        )
     results = collect.find_results(
         reading(store), number=number, kind="table", study=study, question=question, allow_mixed=allow_mixed
     )
-    _print(claims_table(check_claims(results)), style, as_json=as_json)
+    made = claims_table(check_claims(results), target=results.manifest.target)
+    _print(made, style, as_json=as_json)
 
 
 @app.command(
@@ -171,7 +189,8 @@ def records(
     from dymu.reports.frame import records_frame, write_frame
 
     opened = reading(store)
-    frame = records_frame(opened, [opened.manifest(name) for name in names] if names else opened.manifests())
+    named = [manifest for name in names or () for manifest in studies_named(opened, name)]
+    frame = records_frame(opened, named if names else opened.manifests())
     if frame.empty:
         raise ReportError(
             f"{opened.location} holds no finished records of what was asked; run the study first."
@@ -183,14 +202,10 @@ def records(
     print(f"{out}: {len(frame)} records, {len(frame.columns)} columns")
 
 
-def _print_claims_of_paper(
-    store: "Store", study: str, style: Style, *, allow_mixed: bool, as_json: bool
-) -> None:
+def _print_claims_of_paper(evidence: "Evidence", style: Style, *, as_json: bool) -> None:
     from dymu.reports.claims_listing import ClaimsListing
-    from dymu.reports.evidence import gather
     from dymu.reports.paper_verdicts import findings_table, judge
 
-    evidence = gather(store, study, allow_mixed=allow_mixed)
     findings = judge(evidence, exists=can_run)
     if style is Style.TERMINAL and not as_json:
         make_console().print(ClaimsListing(evidence, findings))

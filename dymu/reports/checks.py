@@ -64,6 +64,8 @@ class Margins:
 
 Measured = Margins | str
 Measure = Callable[[Case], Measured]
+Between = Callable[[Case, Case], Measured]
+"""A measure of two settings."""
 
 
 def _nothing(_: Case) -> Measured:
@@ -122,6 +124,8 @@ class Check:
         quantity: What the margin is; positive is what the claim says.
         source: Where the paper, or this project, says so.
         measure: Records to margins.
+        between: The same for a claim that compares two settings, each with all arms; then ``measure`` is not
+            asked.
         arms: Arms that it needs.
         method: Method of the baseline.
         may_tie: Whether a margin of 0 also fulfils the claim.
@@ -136,6 +140,7 @@ class Check:
     source: str
     quantity: str = ""
     measure: Measure = field(default=_nothing, repr=False)
+    between: Between | None = field(default=None, repr=False)
     arms: tuple[str, ...] = (BASELINE,)
     method: str = CONTROLLER
     may_tie: bool = False

@@ -39,7 +39,8 @@ EFFECT_NOTE = (
     "Effect: mean difference in standard deviations of the differences over seeds, corrected for few seeds "
     "(Hedges); empty below three seeds or where they do not vary."
 )
-P_NOTE = "p adj.: p after Benjamini and Hochberg over this table."
+
+SPLIT_NOTE = "More seeds cannot make them agree; interval and p say what is known."
 
 Decision = Literal["reproduced", "not reproduced", "undecided"]
 
@@ -80,8 +81,13 @@ def check_claims(results: Results) -> list[Verdict]:
     ]
 
 
-def claims_table(verdicts: Sequence[Verdict]) -> Table:
-    """One row per claim: difference, interval, p, and the verdict."""
+def claims_table(verdicts: Sequence[Verdict], *, target: str = "") -> Table:
+    """One row per claim: difference, interval, p, and the verdict.
+
+    Args:
+        verdicts: In order.
+        target: What ``dymu run`` takes to make more seeds; empty for no such note.
+    """
     columns = (
         Column(title="", plain=True),
         Column(title="Claim", plain=True),
@@ -118,11 +124,18 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
         f"Reproduced: at least {LEAST_SEEDS} seeds and all differ the claimed way; not reproduced: all "
         "differ the other way; otherwise undecided.",
         EFFECT_NOTE,
-        P_NOTE,
+        p_note([verdict.comparison for verdict in verdicts]),
     ]
     unheld = sorted({v.claim.metric for v in verdicts if not v.comparison.n})
     if unheld:
         notes.append(f"Missing: no record holds {', '.join(unheld)} and what it is against at the same seed.")
+    few = [v for v in verdicts if v.comparison.n < LEAST_SEEDS]
+    if few and target:
+        notes.append(
+            f"Too few seeds for {len(few)} of them: `dymu run {target} --seeds {LEAST_SEEDS}` makes more."
+        )
+    split = sum(v.decision == "undecided" for v in verdicts if v not in few)
+    notes += [f"Undecided because seeds disagree: {split}. {SPLIT_NOTE}"] if split else []
     notes += smallest_p_notes([verdict.comparison for verdict in verdicts])
     return Table(title="Claims", columns=columns, rows=rows, footnotes=tuple(notes))
 
@@ -131,6 +144,12 @@ def adjusted_p(comparisons: Sequence[Comparison]) -> list[float | None]:
     """Benjamini and Hochberg's p of each comparison over all of a table that have a p."""
     found = iter(benjamini_hochberg([each.p for each in comparisons if each.p is not None]))
     return [None if each.p is None else next(found) for each in comparisons]
+
+
+def p_note(comparisons: Sequence[Comparison]) -> str:
+    """Over how many tests p is adjusted."""
+    tests = sum(each.p is not None for each in comparisons)
+    return f"p adj.: p after Benjamini and Hochberg over the {tests} tests of this table."
 
 
 def smallest_p_notes(comparisons: Sequence[Comparison]) -> list[str]:

@@ -1,47 +1,20 @@
 """Which records of a store speak about a study: its questions, and studies of the same data beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dymu.artifacts.manifest import Manifest, ManifestArm
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
-from dymu.reports.checks import RETRAINED, Case, Check
+from dymu.reports.checks import Case, Check
 from dymu.reports.collect import results_of
-from dymu.reports.pairs import question_for
+from dymu.reports.measures_settings import ARMS as SETTING
 from dymu.spec.ablation import BASELINE
 
-_OURS = "ours"
-# Generated images that each question is about unless its name says otherwise.
-_STAND_IN = "digits"
+OURS = "ours"
 # Arms that are also studies of their own, named after the study that they stand beside.
 COUNTERPARTS = ("single-task", "static-grid", "phn", "phn-bn", "phn-bn-frozen", "constant")
 _RELATIVES = (*COUNTERPARTS, "retrained", "ltb", "bmtas")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A run that makes records.
-
-    Attributes:
-        target: A study or a question.
-        study: The study that a question is asked about, if it is not its own.
-        arms: Which arms; all if empty.
-    """
-
-    target: str
-    study: str = ""
-    arms: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The target with its study and arms, as ``dymu run`` and ``dymu plan`` take them."""
-        study = f" --study {self.study}" if self.study else ""
-        return f"{self.target}{study}{''.join(f' --arm {arm}' for arm in self.arms)}"
-
-    def command(self, seeds: int) -> str:
-        """What to type."""
-        return f"dymu run {self.text} --seeds {seeds}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +27,7 @@ class Evidence:
         cases: Questions about it and about its relatives; last its counterparts put side by side.
         manifests: Of the same, for the commands that make what is missing.
         num_tasks: How many tasks it has.
+        others: Other settings: the controller of each other study beside its single-task nets.
         left_out: What could not be put side by side, and why.
     """
 
@@ -62,6 +36,7 @@ class Evidence:
     cases: tuple[Case, ...]
     manifests: tuple[Manifest, ...]
     num_tasks: int = 0
+    others: tuple[Case, ...] = ()
     left_out: tuple[str, ...] = ()
 
     def case(self, check: Check) -> Case | None:
@@ -72,39 +47,48 @@ class Evidence:
         leaf = check.question.rpartition(".")[2]
 
         def rank(case: Case) -> tuple[bool, int, bool]:
-            seeds, asked = len(common_seeds(case, check)), _leaf(case.results.manifest)
+            seeds, asked = len(common_seeds(case, check)), leaf_of(case.results.manifest)
             own = check.own_evaluation and (asked == leaf or asked.startswith(f"{leaf}_"))
             return own and seeds > 0, seeds, asked == leaf
 
         return max((case for case in self.cases if _holds(case, check)), key=rank, default=None)
 
 
-def gather(store: Store, study: str, *, allow_mixed: bool = False) -> Evidence:
+def gather(store: Store, study: str, *, allow_mixed: bool = False, against: str | None = None) -> Evidence:
     """Find what speaks about a study.
 
     Args:
         store: Where records are.
         study: ``studies.digits:ours``, ``digits-ours``, or ``studies.digits`` for ``digits-ours``.
         allow_mixed: Whether to take records of other revisions, protocols or step budgets together.
+        against: The study of the other setting, for claims that compare two; by default all of the store.
 
     Raises:
-        ReportError: If the store knows nothing of this study; lists what there is.
+        ReportError: If the store knows nothing of this study, or of the other; lists what there is.
     """
-    name, own, beside = _around(store, study)
+    known = _sound(store)
+    name, own, beside = _around(known, study)
     alone = any(manifest.name == manifest.study for manifest in beside)
     together = [_side_by_side(store, name, own, beside)] if alone and _baselines(own) else []
-    cases, left_out = [], []
-    for manifest in [*own, *beside, *together]:
+    elsewhere = list(_elsewhere(store, known, name, against))
+    cases: dict[str, Case] = {}
+    left_out = []
+    for manifest in [*own, *beside, *together, *elsewhere]:
         try:
-            cases.append(Case(results=results_of(store, manifest, allow_mixed=allow_mixed), store=store))
+            results = results_of(store, manifest, allow_mixed=allow_mixed)
         except ReportError as error:
             left_out.append(str(error))
+        else:
+            cases[manifest.name] = Case(results=results, store=store)
+    others = [cases.pop(manifest.name) for manifest in elsewhere if manifest.name in cases]
+    data = _data(cases.values())
     return Evidence(
         study=name,
-        target=study if ":" in study else _target(name, own),
-        cases=tuple(cases),
+        target=study if ":" in study else target_of(name, own),
+        cases=tuple(cases.values()),
         manifests=(*own, *beside),
         num_tasks=len(own[0].tasks),
+        others=tuple(other for other in others if data.isdisjoint(_data([other]))),
         left_out=tuple(left_out),
     )
 
@@ -120,14 +104,15 @@ def study_itself(store: Store, study: str) -> Manifest | None:
         A manifest that no run made; ``None`` where one manifest speaks for the study, that of its own run or
         that of the only question about it, and where the store does not know it.
     """
-    if _known_as(study, _sound(store)) is None:
+    known = _sound(store)
+    if _known_as(study, known) is None:
         return None
-    name, own, beside = _around(store, study)
+    name, own, beside = _around(known, study)
     if len(own) == 1 or any(manifest.name == name for manifest in own) or not _baselines(own):
         return None
     found = _side_by_side(store, name, own, beside)
     # The module, because it also makes the counterparts.
-    module, _, _ = _target(name, own).partition(":")
+    module, _, _ = target_of(name, own).partition(":")
     return replace(found, name=name, target=module, title=f"{name} beside its counterparts")
 
 
@@ -137,36 +122,7 @@ def common_seeds(case: Case, check: Check) -> tuple[int, ...]:
     return tuple(sorted(set.intersection(*seeds)))
 
 
-def runs(evidence: Evidence, check: Check) -> tuple[Run, ...]:
-    """What to run for the records that a check needs; nothing if no run makes them.
-
-    A question that the store knows is run as it was. A counterpart that it does not know is a study of its
-    own, and other arms come from the check's question about this study.
-    """
-    if not check.question:
-        return ()
-    if check.own_evaluation:
-        own = [manifest for manifest in evidence.manifests if manifest.study == evidence.study]
-        target, study = question_for(max(own, key=lambda m: _leaf(m).startswith(("trade_off", "baselines"))))
-        return (Run(target=target, study=study, arms=check.arms),)
-    for manifest in evidence.manifests:
-        if set(check.arms) <= {arm.name for arm in manifest.arms} and manifest.name != manifest.study:
-            target, _, study = manifest.target.partition(" --study ")
-            return (Run(target=target, study=study, arms=check.arms),)
-    module, _, attribute = evidence.target.partition(":")
-    counterparts = [arm for arm in check.arms if arm in COUNTERPARTS]
-    if counterparts:
-        prefix = "" if attribute == _OURS else f"{attribute}_"
-        others = (Run(target=f"{module}:{prefix}{_attribute(arm)}") for arm in counterparts)
-        return (Run(target=evidence.target), *others)
-    if check.method == RETRAINED:
-        # These questions are about studies that are retrained, one for each setting.
-        setting = module.rpartition(".")[2]
-        return (Run(target=check.question if setting == _STAND_IN else f"{check.question}_{setting}"),)
-    return (Run(target=check.question, study=evidence.target, arms=check.arms),)
-
-
-def _leaf(manifest: Manifest) -> str:
+def leaf_of(manifest: Manifest) -> str:
     """Last part of the question's name; empty for a single study."""
     return manifest.name.partition(".")[2]
 
@@ -176,7 +132,8 @@ def plain(name: str) -> str:
     return name.replace("_", "-")
 
 
-def _attribute(name: str) -> str:
+def attribute_of(name: str) -> str:
+    """A name as a module spells it."""
     return name.replace("-", "_")
 
 
@@ -191,7 +148,7 @@ def _study_named(text: str, known: Sequence[Manifest]) -> str:
     if name is not None:
         return name
     there = ", ".join(sorted({plain(manifest.study) for manifest in known})) or "nothing"
-    example = text if ":" in text else f"{text}:{_OURS}"
+    example = text if ":" in text else f"{text}:{OURS}"
     raise ReportError(
         f"the store knows no study {text!r}; it knows {there}. Run it first, for instance with "
         f"`dymu run ablations.branching_regularizer --study {example}`."
@@ -201,20 +158,20 @@ def _study_named(text: str, known: Sequence[Manifest]) -> str:
 def _known_as(text: str, known: Sequence[Manifest]) -> str | None:
     module, colon, attribute = text.partition(":")
     stem = plain(module.rpartition(".")[2])
-    wanted = [f"{stem}-{plain(attribute)}"] if colon else [stem, f"{stem}-{_OURS}"]
+    wanted = [f"{stem}-{plain(attribute)}"] if colon else [stem, f"{stem}-{OURS}"]
     names = {plain(manifest.study): manifest.study for manifest in known}
     return next((names[name] for name in wanted if name in names), None)
 
 
-def _target(name: str, own: Sequence[Manifest]) -> str:
+def target_of(name: str, own: Sequence[Manifest] = ()) -> str:
     """What runs a study: what ran it, or where a study of its name is expected."""
     ran = (manifest.target for manifest in own if manifest.name == manifest.study)
     module, _, attribute = name.partition("-")
-    return next(ran, f"studies.{module}:{_attribute(attribute)}")
+    return next(ran, f"studies.{module}:{attribute_of(attribute)}")
 
 
 def _stem(study: str) -> str:
-    return study.removesuffix(f"-{_OURS}")
+    return study.removesuffix(f"-{OURS}")
 
 
 def _sound(store: Store) -> list[Manifest]:
@@ -222,13 +179,26 @@ def _sound(store: Store) -> list[Manifest]:
     return [m for m in store.manifests() if not any(arm.ad_hoc for arm in m.arms)]
 
 
-def _around(store: Store, study: str) -> tuple[str, list[Manifest], list[Manifest]]:
+def _around(known: Sequence[Manifest], study: str) -> tuple[str, list[Manifest], list[Manifest]]:
     """A study's name, the manifests about it, and those about its relatives."""
-    known = _sound(store)
     name = _study_named(study, known)
     relatives = {f"{_stem(plain(name))}-{role}" for role in _RELATIVES}
     own = [m for m in known if m.study == name]
     return name, own, [m for m in known if plain(m.study) in relatives - {plain(name)}]
+
+
+def _elsewhere(store: Store, known: Sequence[Manifest], name: str, against: str | None) -> Iterator[Manifest]:
+    """Of each other study the baseline beside its single-task nets, where the store knows both."""
+    _, own, beside = _around(known, name)
+    near = {manifest.study for manifest in (*own, *beside)}
+    studies = sorted({m.study for m in known} - near) if against is None else [_study_named(against, known)]
+    if not near.isdisjoint(studies):
+        raise ReportError(f"{against} is no other setting than {name}; name a study of other data.")
+    for study in studies:
+        _, theirs, relatives = _around(known, study)
+        together = [_side_by_side(store, study, theirs, relatives)] if _baselines(theirs) else []
+        both = [m for m in (*theirs, *together) if set(SETTING) <= {arm.name for arm in m.arms}]
+        yield from (replace(m, arms=tuple(arm for arm in m.arms if arm.name in SETTING)) for m in both)
 
 
 def _baselines(own: Sequence[Manifest]) -> list[tuple[Manifest, ManifestArm]]:
@@ -248,6 +218,11 @@ def _side_by_side(store: Store, name: str, own: Sequence[Manifest], beside: Sequ
             label = other.arms[0].label or other.study
             arms.append(replace(other.arms[0], name=role, label=label, paper=paper))
     return replace(manifest, name=f"{name} and its counterparts", title="", source="", arms=tuple(arms))
+
+
+def _data(cases: Iterable[Case]) -> set[str]:
+    """Digests of the data behind records."""
+    return {record.data_digest for case in cases for record in case.results.records.values()}
 
 
 def _num_records(store: Store, arm: ManifestArm) -> int:

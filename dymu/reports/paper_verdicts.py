@@ -9,20 +9,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dymu.reports.checks import Check, Margins
+from dymu.reports.checks import Case, Check, Margins, Measured
 from dymu.reports.claims import (
     EFFECT_NOTE,
     LEAST_SEEDS,
-    P_NOTE,
+    SPLIT_NOTE,
     Decision,
     adjusted_p,
     bootstrap_text,
     effect_text,
+    p_note,
     p_text,
     smallest_p_notes,
 )
 from dymu.reports.compare import Comparison, paired
-from dymu.reports.evidence import Evidence, runs
+from dymu.reports.evidence import Evidence
+from dymu.reports.missing_runs import runs
 from dymu.reports.paper_claims import CHECKS
 from dymu.reports.significance import spread_text
 from dymu.reports.table import Cell, Column, Table, signed
@@ -123,7 +125,7 @@ def _finding(evidence: Evidence, check: Check, exists: Callable[[str], bool]) ->
     if check.num_tasks and check.num_tasks != evidence.num_tasks:
         return _inapplicable(check, f"it is about {check.num_tasks} tasks, not {evidence.num_tasks}")
     case = evidence.case(check)
-    measured = Margins(by_seed={}) if case is None else check.measure(case)
+    measured, names = _measured(evidence, check, case)
     if isinstance(measured, str):
         return _inapplicable(check, measured)
     margins = measured.by_seed
@@ -137,9 +139,24 @@ def _finding(evidence: Evidence, check: Check, exists: Callable[[str], bool]) ->
         outcome=decide_margins(list(margins.values()), may_tie=check.may_tie),
         comparison=paired(margins, dict.fromkeys(margins, 0.0)),
         paper=measured.paper,
-        where=case.results.manifest.name if case is not None and margins else "",
+        where=" and ".join(names) if margins else "",
         commands=tuple(run.command(LEAST_SEEDS) for run in needed if run.text not in absent),
     )
+
+
+def _measured(evidence: Evidence, check: Check, case: Case | None) -> tuple[Measured, tuple[str, ...]]:
+    """Margins, or why there are none, and the names of the records; of two settings those with most seeds."""
+    if case is None:
+        return Margins(by_seed={}), ()
+    name = case.results.manifest.name
+    if check.between is None:
+        return check.measure(case), (name,)
+    found = [(check.between(case, other), (name, other.results.manifest.name)) for other in evidence.others]
+
+    def seeds(measured: Measured) -> int:
+        return -1 if isinstance(measured, str) else len(measured.by_seed)
+
+    return max(found, key=lambda pair: seeds(pair[0]), default=(Margins(by_seed={}), ()))
 
 
 def _inapplicable(check: Check, reason: str) -> Finding:
@@ -172,7 +189,7 @@ def rule_notes(findings: Sequence[Finding]) -> list[str]:
         f"Reproduced: at least {LEAST_SEEDS} seeds, all with a positive margin; not reproduced: all with a "
         "negative one; otherwise undecided.",
         EFFECT_NOTE,
-        P_NOTE,
+        p_note([finding.comparison for finding in findings]),
         *smallest_p_notes([finding.comparison for finding in findings]),
     ]
 
@@ -189,7 +206,17 @@ def evidence_notes(evidence: Evidence, findings: Sequence[Finding], *, where: bo
     notes += _grouped("Not applicable, because {}: {}.", [(f.reason, f) for f in findings if f.reason])
     waiting = [(line, f) for f in findings for line in f.commands]
     notes += _grouped("Missing or too few, made by `{}`: {}.", waiting)
+    split = [_split(f) for f in findings if f.outcome == "undecided" and f.comparison.n >= LEAST_SEEDS]
+    if split:
+        notes.append(f"Undecided because seeds disagree: {', '.join(split)}. {SPLIT_NOTE}")
     return [*notes, *(f"Left out: {reason}" for reason in evidence.left_out)]
+
+
+def _split(finding: Finding) -> str:
+    """How many seeds are on either side, as in ``G3c (2 of 3 for it)``."""
+    margins = finding.comparison.differences
+    agree = sum(margin > 0 or (finding.check.may_tie and margin == 0) for margin in margins)
+    return f"{finding.check.name} ({agree} of {len(margins)} for it)"
 
 
 def _grouped(text: str, pairs: Sequence[tuple[str, Finding]]) -> list[str]:

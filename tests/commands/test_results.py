@@ -222,6 +222,18 @@ def test_claims_come_in_styles(finished: Dymu, style: str, part: str) -> None:
     assert part in finished("claims", "--study", "toy_studies:ours", "--style", style).out
 
 
+@pytest.mark.parametrize("words", [(), ("--study", "toy_studies:ours", "--question", "toy_ablation")])
+def test_a_second_setting_needs_a_first_one(finished: Dymu, words: tuple[str, ...]) -> None:
+    said = finished("claims", *words, "--against", "studies.scenes:ours")
+    assert said.code == 4
+    assert "--against compares two studies" in said.err
+
+
+def test_a_second_setting_must_be_known(finished: Dymu) -> None:
+    said = finished("claims", "--study", "toy_studies:ours", "--against", "studies.scenes:ours")
+    assert "no study 'studies.scenes:ours'" in said.err
+
+
 def test_claims_of_an_unknown_study_are_refused(finished: Dymu) -> None:
     said = finished("claims", "--study", "studies.scenes:ours")
     assert said.code == 4

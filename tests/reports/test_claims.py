@@ -141,6 +141,34 @@ def test_the_table_counts_verdicts_and_says_what_p_cannot_be(study: Any) -> None
     assert [row[5].text for row in table.rows] == [row[6].text for row in table.rows] == ["0.25", "0.25"]
     assert "2 claims: 1 reproduced, 1 not reproduced, 0 undecided." in table.footnotes
     assert any("with 3 seeds it cannot be below 0.25" in note for note in table.footnotes)
+    assert "p adj.: p after Benjamini and Hochberg over the 2 tests of this table." in table.footnotes
+
+
+def test_an_undecided_claim_says_what_would_decide_it(study: Any) -> None:
+    study.arms["no-affinity"].claims = (Claim(metric="hypervolume/c=0", direction="down"),)
+    study.seeds = (0,)
+    study.publish()
+    found = claims_table(
+        check_claims(results_of(study.store, study.manifest)), target="ablations.x --study studies.y:z"
+    )
+    assert (
+        "Too few seeds for 1 of them: `dymu run ablations.x --study studies.y:z --seeds 3` makes more."
+        in (found.footnotes)
+    )
+    study.seeds = (0, 1, 2)
+    by_seed = {0: 1.0, 1: -1.0, 2: 2.0}
+
+    def split(arm: str, seed: int, record: Record) -> Record:
+        value = Value(value=10.0 + (by_seed[seed] if arm == "no-affinity" else 0.0))
+        return replace(record, values={**record.values, "split": value})
+
+    other = replace(study, name="scenes-ours")
+    other.arms["no-affinity"].claims = (Claim(metric="split", direction="down"),)
+    other.publish(split)
+    found = claims_table(check_claims(results_of(other.store, other.manifest)), target="ablations.x")
+    assert [row[-1].text for row in found.rows] == ["undecided"]
+    assert any(note.startswith("Undecided because seeds disagree: 1.") for note in found.footnotes)
+    assert not any("Too few" in note for note in found.footnotes)
 
 
 def test_p_is_adjusted_over_the_table_and_stays_empty_without_pairs() -> None:

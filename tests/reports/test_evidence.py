@@ -7,7 +7,7 @@ from dymu.artifacts.record import Record
 from dymu.artifacts.store import Store
 from dymu.errors import ReportError
 from dymu.reports.checks import RETRAINED, Check
-from dymu.reports.evidence import Evidence, Run, common_seeds, gather, plain, runs, study_itself
+from dymu.reports.evidence import attribute_of, common_seeds, gather, plain, study_itself
 
 OURS = Check(name="G0", text="", source="", question="ablations.branching_regularizer")
 AGAINST_PHN = replace(OURS, arms=("baseline", "phn-bn"), question="ablations.baselines")
@@ -92,54 +92,6 @@ def test_what_cannot_be_compared_is_left_out_and_said(study: Any) -> None:
     assert gather(study.store, "digits-ours", allow_mixed=True).cases
 
 
-def test_missing_arms_of_a_known_question_are_made_by_it(study: Any) -> None:
-    study.publish()
-    check = replace(OURS, arms=("baseline", "no-affinity"))
-    (run,) = runs(gather(study.store, "digits-ours"), check)
-    assert run.command(3) == (
-        "dymu run ablations.branching_regularizer --arm baseline --arm no-affinity --seeds 3"
-    )
-
-
-@pytest.mark.parametrize(
-    ("study", "check", "expected"),
-    [
-        (
-            "digits-ours",
-            AGAINST_PHN,
-            (Run(target="studies.digits:ours"), Run(target="studies.digits:phn_bn")),
-        ),
-        (
-            "nyuv2-small",
-            AGAINST_PHN,
-            (Run(target="studies.nyuv2:small"), Run(target="studies.nyuv2:small_phn_bn")),
-        ),
-        (
-            "pascal3-ours",
-            OURS,
-            (Run(target=OURS.question, study="studies.pascal3:ours", arms=("baseline",)),),
-        ),
-        (
-            "pascal3-ours",
-            replace(OURS, method=RETRAINED, question="ablations.architectures"),
-            (Run(target="ablations.architectures_pascal3"),),
-        ),
-        (
-            "digits-ours",
-            replace(OURS, method=RETRAINED, question="ablations.architectures"),
-            (Run(target="ablations.architectures"),),
-        ),
-        ("digits-ours", replace(OURS, question=""), ()),
-    ],
-)
-def test_missing_records_of_an_unknown_question_have_a_command(
-    study: str, check: Check, expected: tuple[Run, ...]
-) -> None:
-    module, _, attribute = study.partition("-")
-    evidence = Evidence(study=study, target=f"studies.{module}:{attribute}", cases=(), manifests=())
-    assert runs(evidence, check) == expected
-
-
 def test_a_study_is_run_as_it_was_run_or_as_the_user_says(study: Any, other_arm: Any) -> None:
     study.publish()
     assert gather(study.store, "digits-ours").target == "studies.digits:ours"
@@ -147,15 +99,6 @@ def test_a_study_is_run_as_it_was_run_or_as_the_user_says(study: Any, other_arm:
     # The synthetic study without a question always names this target.
     publish(study, name="toy-ours", arms={"baseline": other_arm("Ours")})
     assert gather(study.store, "toy-ours").target == "studies.digits:ours"
-
-
-def test_a_run_is_a_command_line() -> None:
-    run = Run(target="ablations.adaptation", study="studies.scenes:ours", arms=("baseline", "recalibrated"))
-    assert run.command(5) == (
-        "dymu run ablations.adaptation --study studies.scenes:ours --arm baseline --arm recalibrated "
-        "--seeds 5"
-    )
-    assert plain("digits_search-arms") == "digits-search-arms"
 
 
 ON_PAIRS = replace(AGAINST_PHN, question="ablations.trade_off", own_evaluation=True)
@@ -175,25 +118,18 @@ def test_a_check_with_an_evaluation_of_its_own_goes_by_its_question_even_at_fewe
     assert of_all.results.manifest.name == "digits-ours.baselines"
 
 
-def test_without_its_question_such_a_check_takes_what_there_is_and_names_its_question(
-    study: Any, other_arm: Any
-) -> None:
+def test_without_its_question_such_a_check_takes_what_there_is(study: Any, other_arm: Any) -> None:
     arms = {"baseline": other_arm("Ours"), "phn-bn": other_arm("PHN-BN", resources=(None,))}
     publish(study, question="baselines", arms=arms)
     found = gather(study.store, "digits-ours")
     case = found.case(ON_PAIRS)
     assert case is not None
     assert case.results.manifest.name == "digits-ours.baselines"
-    assert runs(found, ON_PAIRS) == (Run(target="ablations.trade_off", arms=("baseline", "phn-bn")),)
 
 
-def test_a_check_on_pairs_of_another_study_names_that_study(study: Any) -> None:
-    publish(study, name="scenes-ours", question="adaptation")
-    found = gather(study.store, "studies.scenes:ours")
-    (run,) = runs(found, ON_PAIRS)
-    assert run.command(3) == (
-        "dymu run ablations.trade_off --study studies.scenes:ours --arm baseline --arm phn-bn --seeds 3"
-    )
+def test_names_have_one_spelling_in_a_store_and_one_in_modules() -> None:
+    assert plain("digits_search-arms") == "digits-search-arms"
+    assert attribute_of("phn-bn") == "phn_bn"
 
 
 def test_one_manifest_speaks_for_its_study(study: Any) -> None:
@@ -219,3 +155,52 @@ def test_a_study_that_was_run_speaks_for_itself(study: Any, other_arm: Any) -> N
     study.publish()
     publish(study, arms={"baseline": other_arm("Ours")})
     assert study_itself(study.store, "digits-ours") is None
+
+
+def setting(study: Any, other_arm: Any, name: str, **fields: Any) -> None:
+    """A study of other data with single-task nets."""
+    arms = {
+        "baseline": other_arm("Ours"),
+        "phn": other_arm("PHN", resources=(None,)),
+        "single-task": other_arm("Single-Task", resources=(None,), **fields),
+    }
+    made = replace(study, name=name, question="baselines", arms=arms)
+    made.publish(lambda _, __, record: replace(record, data_digest=f"data of {name}"))
+
+
+def test_other_settings_are_the_controllers_of_other_studies_beside_their_single_task_nets(
+    study: Any, other_arm: Any
+) -> None:
+    study.publish()
+    setting(study, other_arm, "scenes-ours")
+    publish(study, name="toy-ours", arms={"baseline": other_arm("Ours")})
+    found = gather(study.store, "digits-ours")
+    (other,) = found.others
+    assert other.results.manifest.name == "scenes-ours.baselines"
+    assert [arm.name for arm in other.results.arms] == ["baseline", "single-task"]
+    assert [case.results.manifest.study for case in found.cases] == ["digits-ours"]
+
+
+def test_one_other_setting_may_be_chosen(study: Any, other_arm: Any) -> None:
+    study.publish()
+    setting(study, other_arm, "scenes-ours")
+    setting(study, other_arm, "nyuv2-ours")
+    found = gather(study.store, "digits-ours")
+    assert [case.results.manifest.study for case in found.others] == ["nyuv2-ours", "scenes-ours"]
+    found = gather(study.store, "digits-ours", against="studies.scenes:ours")
+    assert [case.results.manifest.study for case in found.others] == ["scenes-ours"]
+
+
+def test_another_study_of_the_same_data_is_no_other_setting(study: Any, other_arm: Any) -> None:
+    study.publish()
+    arms = {"baseline": other_arm("Ours"), "single-task": other_arm("S", resources=(None,))}
+    publish(study, name="digits_wide-ours", question="baselines", arms=arms)
+    assert gather(study.store, "digits-ours").others == ()
+
+
+@pytest.mark.parametrize("against", ["studies.digits:ours", "digits-phn-bn"])
+def test_a_study_is_not_compared_with_its_own_setting(study: Any, other_arm: Any, against: str) -> None:
+    study.publish()
+    publish(study, name="digits-phn-bn", arms={"baseline": other_arm("PHN-BN", resources=(None,))})
+    with pytest.raises(ReportError, match="no other setting than digits-ours"):
+        gather(study.store, "digits-ours", against=against)

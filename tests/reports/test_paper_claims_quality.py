@@ -1,8 +1,10 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from dymu.artifacts.record import Record, Value
 from dymu.reports.evidence import gather
 from dymu.reports.paper_claims_quality import QUALITY
 from dymu.reports.paper_verdicts import Finding, judge
@@ -44,12 +46,29 @@ def test_what_they_contradict_is_not(findings: dict[str, Finding]) -> None:
 
 
 def test_what_is_about_other_settings_does_not_apply(findings: dict[str, Finding]) -> None:
-    assert (
-        outcomes(findings)["G11a"]
-        == outcomes(findings)["G6d"]
-        == outcomes(findings)["G8"]
-        == "not applicable"
-    )
+    assert outcomes(findings)["G11a"] == outcomes(findings)["G6d"] == "not applicable"
+
+
+def test_a_claim_about_two_settings_waits_for_the_second(findings: dict[str, Finding]) -> None:
+    assert [findings[name].outcome for name in ("G8a", "G8b")] == ["undecided", "undecided"]
+    (command,) = findings["G8a"].commands
+    assert command == "dymu run ablations.baselines_scenes --arm baseline --arm single-task --seeds 3"
+
+
+def test_a_claim_about_two_settings_is_decided_where_the_store_has_both(
+    study: Any, other_arm: Any, findings: dict[str, Finding]
+) -> None:
+    assert findings["G7b"].outcome == "reproduced"  # c = 1 is above the single-task nets here
+    arms = {"baseline": other_arm("Ours"), "single-task": other_arm("S", volume=20.0, resources=(None,))}
+
+    def other_data(arm: str, _: int, record: Record) -> Record:
+        rich = {"hypervolume/c=0": Value(value=25.0)} if arm == "baseline" else {}
+        return replace(record, data_digest="scenes", values={**record.values, **rich})
+
+    replace(study, name="scenes-ours", arms=arms).publish(other_data)
+    found = {each.check.name: each for each in judge(gather(study.store, "digits-ours"), QUALITY)}
+    assert found["G8a"].outcome == found["G8b"].outcome == "reproduced"
+    assert found["G8a"].where == "digits-ours.baselines and scenes-ours.baselines"
 
 
 def test_a_tie_in_the_paper_is_no_claim(study: Any, other_arm: Any) -> None:

@@ -1,10 +1,11 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dymu.reports.checks import Check, as_printed, both_ends, exceeds, frugal, rich
+from dymu.reports.checks import Case, Check, Margins, Measured, as_printed, both_ends, exceeds, frugal, rich
 from dymu.reports.evidence import Evidence, gather
 from dymu.reports.paper_verdicts import Finding, decide_margins, findings_table, judge
 from dymu.reports.table import Table
@@ -122,6 +123,36 @@ def test_the_table_adjusts_p_and_counts_verdicts(study: Any) -> None:
     assert "2 claims: 1 reproduced, 1 not reproduced, 0 undecided, 0 not applicable." in table.footnotes
     assert "Records of digits-ours.branching_regularizer: G1, G2." in table.footnotes
     assert "with 3 seeds it cannot be below 0.25" in notes(table)
+
+
+def test_seeds_that_disagree_are_counted_on_either_side(study: Any) -> None:
+    def split(case: Case) -> Margins:
+        return Margins(by_seed=dict(zip(case.results.of("baseline"), (1.0, -1.0, 0.0), strict=True)))
+
+    evidence, findings = found(study, check("G1", measure=split), check("G2", measure=split, may_tie=True))
+    assert [each.outcome for each in findings] == ["undecided"] * 2
+    assert "Undecided because seeds disagree: G1 (1 of 3 for it), G2 (2 of 3 for it)." in notes(
+        findings_table(evidence, findings)
+    )
+
+
+def test_a_claim_about_two_settings_takes_the_one_with_most_seeds(study: Any, other_arm: Any) -> None:
+    def common(one: Case, two: Case) -> Measured:
+        if two.results.manifest.study == "c-ours":
+            return "it is no such setting"
+        seeds = set(one.results.of("baseline")) & set(two.results.of("baseline"))
+        return Margins(by_seed=dict.fromkeys(seeds, 1.0))
+
+    arms = {"baseline": other_arm("Ours"), "single-task": other_arm("S", resources=(None,))}
+    for name, seeds in (("a-ours", (0,)), ("b-ours", (0, 1, 2)), ("c-ours", (0, 1, 2))):
+        other = replace(study, name=name, arms=arms, seeds=seeds, question="baselines")
+        other.publish(lambda _, __, record: replace(record, data_digest="others"))
+    of_two = check(between=common)
+    _, (finding,) = found(study, of_two)
+    assert (finding.outcome, finding.comparison.n) == ("reproduced", 3)
+    assert finding.where == "digits-ours.branching_regularizer and b-ours.baselines"
+    chosen = gather(study.store, "digits-ours", against="c-ours")
+    assert judge(chosen, [of_two])[0].reason == "it is no such setting"
 
 
 def test_what_was_left_out_is_a_footnote(study: Any) -> None:

@@ -81,6 +81,22 @@ def test_a_server_that_does_not_listen_is_killed(tmp_path: Path, started: list[S
     assert end([service], patience_s=0.3) == ["thing: ended, 1 processes, 1 had to be killed"]
 
 
+def test_a_process_that_takes_its_time_to_end_counts_once(
+    tmp_path: Path, started: list[Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = run(DEAF, tmp_path, started, until="up")
+    kill, asked = psutil.Process.kill, list[int]()
+
+    def kill_late(process: psutil.Process) -> None:
+        asked.append(process.pid)
+        if len(asked) > 1:
+            kill(process)
+
+    monkeypatch.setattr(psutil.Process, "kill", kill_late)
+    assert end([service], patience_s=0.3) == ["thing: ended, 1 processes, 1 had to be killed"]
+    assert len(asked) >= 2
+
+
 def test_a_process_that_has_the_number_of_a_dead_server_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", QUIET], start_new_session=True) as other:
         begun = psutil.Process(other.pid).create_time()

@@ -4,6 +4,8 @@ An error names the field, what came, what was expected and what to do. ``assert`
 mistake in dymu itself can break.
 """
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -71,3 +73,13 @@ class TrainingError(DymuError):
 
 class FailedArmsError(DymuError):
     """Some arms of a study failed; the others finished."""
+
+
+def did_you_mean(wanted: str, known: Iterable[str]) -> str:
+    """What to put behind a name that does not exist: the known name nearest to it, or nothing.
+
+    Returns:
+        `` (did you mean 'edge'?)`` with the space before it; empty if no name is near.
+    """
+    near = difflib.get_close_matches(wanted, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from dymu import errors
-from dymu.errors import DymuError
+from dymu.errors import DymuError, did_you_mean
 
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, DymuError)]
 
@@ -37,3 +37,9 @@ def test_exit_codes_are_stable(name: str, code: int) -> None:
 def test_spec_errors_are_no_value_errors() -> None:
     # pydantic would swallow a ValueError raised while a config is made.
     assert not any(issubclass(cls, ValueError | AssertionError) for cls in CLASSES)
+
+
+def test_the_nearest_name_is_suggested_and_no_other() -> None:
+    assert did_you_mean("egde", ["anchor", "edge"]) == " (did you mean 'edge'?)"
+    assert did_you_mean("egde", ["anchor"]) == ""
+    assert did_you_mean("edge", []) == ""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast, dataclass_transform
 
 import pydantic
 
-from dymu.errors import SpecError
+from dymu.errors import SpecError, did_you_mean
 
 T = TypeVar("T")
 
@@ -57,7 +57,8 @@ def field_names(cls: type) -> tuple[str, ...]:
 
 def unknown_field_message(cls: type, name: str) -> str:
     """What to tell a user who mistyped a field."""
-    return f"{cls.__name__} has no field {name!r}; it has {', '.join(field_names(cls))}."
+    fields = field_names(cls)
+    return f"{cls.__name__} has no field {name!r}{did_you_mean(name, fields)}; it has {', '.join(fields)}."
 
 
 def absent_means(default: Any) -> Any:

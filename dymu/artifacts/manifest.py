@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from dymu.artifacts.files import disk_errors, write_whole
-from dymu.errors import SpecError, StoreError
+from dymu.errors import SpecError, StoreError, did_you_mean
 
 MANIFEST_FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
@@ -153,7 +153,10 @@ def manifest_file(name: str) -> str:
 
 def unknown_manifest(where: str, name: str, known: Sequence[str]) -> StoreError:
     """The error that a store has no manifest of a name."""
-    return StoreError(f"{where} knows no study {name!r}; it has: {', '.join(known) or 'none'}. Run it first.")
+    listed = ", ".join(known) or "none"
+    return StoreError(
+        f"{where} knows no study {name!r}{did_you_mean(name, known)}; it has: {listed}. Run it first."
+    )
 
 
 def _same_arm(arm: ManifestArm) -> str:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dymu.artifacts.location import find_store, open_store
+from dymu.artifacts.manifest import Manifest, unknown_manifest
 from dymu.artifacts.store import Store
 from dymu.errors import NothingToDoError
 
@@ -25,16 +26,47 @@ def existing(store: str | None) -> Store | None:
     return find_store(store)
 
 
-def only_study(store: Store) -> str:
-    """The study or question of a store that has just one.
+def studies_named(store: Store, name: str) -> list[Manifest]:
+    """The studies and questions of a store that a name means.
+
+    Args:
+        store: Where they are.
+        name: As `dymu status` prints it (``digits-ours.adaptation``), or as `dymu run` takes it: a question
+            (``ablations.adaptation``), a study (``studies.digits:ours``) or a module of studies.
 
     Raises:
-        NothingToDoError: If it has none or several; names them.
+        StoreError: If there is none; names those that there are.
     """
-    names = [manifest.name for manifest in store.manifests()]
+    known = store.manifests()
+    for fits in (
+        lambda manifest: name == manifest.name,
+        lambda manifest: name == manifest.target,
+        lambda manifest: name in _shorter(manifest.target),
+    ):
+        found = [manifest for manifest in known if fits(manifest)]
+        if found:
+            return found
+    raise unknown_manifest(store.location, name, [manifest.name for manifest in known])
+
+
+def _shorter(target: str) -> tuple[str, str]:
+    """A target without the study that its question is asked about, and its module alone."""
+    question = target.partition(" ")[0]
+    return question, question.partition(":")[0]
+
+
+def one_study(store: Store, name: str | None) -> str:
+    """Name of the one study or question that a name means, by default of the only one that there is.
+
+    Raises:
+        StoreError: If there is none of this name.
+        NothingToDoError: If there are several, or none and no name is given; names them.
+    """
+    names = [each.name for each in (studies_named(store, name) if name else store.manifests())]
     if len(names) != 1:
+        what = f"{name} is" if name else f"{store.location} has"
         listed = ", ".join(names) or "none"
-        raise NothingToDoError(f"{store.location} has {len(names)} studies; name one of: {listed}.")
+        raise NothingToDoError(f"{what} {len(names)} studies; name one of: {listed}.")
     return names[0]
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dymu.commands.console import complain, only_study, reading
+from dymu.commands.console import complain, one_study, reading
 from dymu.commands.options import Address, StoreDir, examples
-from dymu.errors import BackendError, NothingToDoError
+from dymu.errors import BackendError, NothingToDoError, SpecError
 
 if TYPE_CHECKING:
     from dymu.artifacts.store import Store
@@ -108,14 +108,13 @@ def _show_study(store: "Store", name: str | None, *, follow: bool) -> None:
     from dymu.run.live import live_runs
     from dymu.run.studylog import read_study_log
 
-    study = name or only_study(store)
+    study = name if name and _has_log(store, name) else one_study(store, name)
     shown = 0
     while True:
         lives = follow and bool(live_runs(store, [study]))
         text = read_study_log(store, study)
         if text is None:
-            known = ", ".join(manifest.name for manifest in store.manifests()) or "none"
-            raise NothingToDoError(f"{store.location} has no log of {study!r}; its studies are: {known}.")
+            raise NothingToDoError(f"{store.location} has no log of {study}: none of its drivers kept one.")
         _say(text[shown:])
         shown = len(text)
         if not lives:
@@ -123,12 +122,22 @@ def _show_study(store: "Store", name: str | None, *, follow: bool) -> None:
         time.sleep(_LOOK_S)
 
 
+def _has_log(store: "Store", name: str) -> bool:
+    """Whether there is a log of this name; a driver that failed early left one and no manifest."""
+    from dymu.run.studylog import read_study_log
+
+    try:
+        return read_study_log(store, name) is not None
+    except SpecError:  # no name of a file, but perhaps what `dymu run` takes
+        return False
+
+
 def _show_steps(
     store: "Store", name: str | None, *, follow: bool, wanted: tuple[str | None, int | None, str | None]
 ) -> None:
     from dymu.run.status import study_status
 
-    study = name or only_study(store)
+    study = one_study(store, name)
     shown: dict[str, int] = {}
     while True:
         states = [s for s in study_status(store, [store.manifest(study)]) if _is(s, wanted)]

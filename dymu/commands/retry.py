@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dymu.commands.console import make_console, only_study, reading
+from dymu.commands.console import make_console, one_study, reading
 from dymu.commands.forward import takes_run_flags
 from dymu.commands.options import Address, BackendName, StoreDir, examples
 from dymu.commands.planning import planned
@@ -56,7 +56,7 @@ def retry(
     if not failed:
         raise SpecError("say what to repeat: --failed.")
     opened = reading(store)
-    manifest = opened.manifest(name or only_study(opened))
+    manifest = opened.manifest(one_study(opened, name))
     states = [state for state in study_status(opened, [manifest]) if state.state == "failed"]
     if not states:
         raise NothingToDoError(f"no step of {manifest.name} has failed.")

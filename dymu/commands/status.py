@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dymu.commands.console import complain, make_console, print_json, reading
+from dymu.commands.console import complain, make_console, print_json, reading, studies_named
 from dymu.commands.options import Address, Json, StoreDir, examples
 from dymu.errors import BackendError
 
@@ -55,7 +55,8 @@ def status(
         if trouble and trouble != told:
             complain(f"{trouble}\n  What follows is from the store.")
         told = trouble
-        manifests = [opened.manifest(name) for name in names] if names else opened.manifests()
+        named = [manifest for name in names or () for manifest in studies_named(opened, name)]
+        manifests = named if names else opened.manifests()
         found = overview(opened, manifests, jobs)
         if as_json:
             print_json({"cluster": trouble, "studies": [study.form() for study in found]})
@@ -87,7 +88,7 @@ def _show(console: "Console", found: "Sequence[StudyOverview]") -> None:
     if console.is_terminal:
         console.clear()
     for study in found:
-        for shown in status_tables(study.stages):
+        for shown in status_tables(study.stages, width=console.width):
             console.print(shown)
         console.print(study.line, "", sep="\n", soft_wrap=True, highlight=False, markup=False)
         for stage in study.stages:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dymu.commands.console import complain, make_console, only_study, reading
+from dymu.commands.console import complain, make_console, one_study, reading, studies_named
 from dymu.commands.options import Address, StoreDir, examples
 from dymu.errors import BackendError, NothingToDoError, StoreError
 
@@ -92,11 +92,12 @@ def _live_studies(store: "Store | None", name: str | None) -> list[str]:
     assert store is not None
     runs = live_runs(store)
     if name is not None:
-        return sorted({run.manifest for run in runs if run.job == name}) or [name]
+        lives = sorted({run.manifest for run in runs if name in (run.job, run.manifest)})
+        return lives or [manifest.name for manifest in studies_named(store, name)]
     names = sorted({run.manifest for run in runs})
     if len(names) > 1:
         raise NothingToDoError(f"{len(names)} studies run; name one of: {', '.join(names)}.")
-    return names or [only_study(store)]
+    return names or [one_study(store, None)]
 
 
 def _raise_flags(store: "Store | None", studies: "Sequence[str]", *, now: bool) -> None:

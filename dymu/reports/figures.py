@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from dymu.artifacts.files import write_whole
 from dymu.artifacts.store import Store
-from dymu.errors import ReportError
+from dymu.errors import ReportError, did_you_mean
 from dymu.reports import figure_numbers
 from dymu.reports.affinity_figure import affinities_of, affinity_figure, has_affinities
 from dymu.reports.collect import Results
@@ -140,8 +140,11 @@ def check_name(name: str) -> str:
     """
     chosen = ALIASES.get(name, name)
     if chosen not in NAMES:
-        others = ", ".join(f"{other} ({figure})" for other, figure in ALIASES.items())
-        raise ReportError(f"there is no figure {name!r}; there is {', '.join(NAMES)}, and {others}.")
+        numbered = sorted(int(alias) for alias in ALIASES if alias.isdecimal())
+        raise ReportError(
+            f"there is no figure {name!r}{did_you_mean(name, NAMES)}; there are the paper's Figures "
+            f"{numbered[0]} to {numbered[-1]} by their number, and by name {', '.join(NAMES)}."
+        )
     return chosen
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dymu.artifacts.manifest import Manifest
-from dymu.errors import ReportError
+from dymu.errors import ReportError, did_you_mean
 
 Kind = Literal["table", "figure"]
 
@@ -106,16 +106,17 @@ def look_up(known: Sequence[Manifest], wanted: Wanted, has_records: Callable[[Ma
     if len(fitting) == 1:
         return Answer(manifests=tuple(fitting), note=_note(fitting[0], wanted))
     if fitting:
-        choices = ", ".join(_choice(manifest, fitting) for manifest in fitting)
-        raise ReportError(
-            f"{wanted.text} could be any of {choices}. Say which with --study STUDY or --question QUESTION."
-        )
+        choices = "\n  ".join(_choice(manifest, fitting) for manifest in fitting)
+        raise ReportError(f"{wanted.text} could be any of these; add what stands behind one:\n  {choices}")
     if wanted.question is None and (wanted.number is None or wanted.number in _COMPARE_METHODS[wanted.kind]):
         together = _of_module(pool, wanted.study)
         if together:
             return Answer(manifests=tuple(together))
     there = f"there is {_listed(known)}" if known else "it is empty"
-    raise ReportError(f"the store has no results for {wanted.text}: {there}. Make them: {_command(wanted)}.")
+    raise ReportError(
+        f"the store has no results for {wanted.text}{_nearest(pool, wanted)}: {there}. "
+        f"Make them: {_command(wanted)}."
+    )
 
 
 def _check_number(pool: Sequence[Manifest], wanted: Wanted) -> None:
@@ -226,7 +227,7 @@ def _choice(manifest: Manifest, among: Sequence[Manifest]) -> str:
     flags = [f"--question {_leaf(manifest)}"] if len(same) < len(among) and _leaf(manifest) else []
     if len(same) > 1:
         flags.append(f"--study {manifest.study}")
-    return f"{manifest.name} ({' '.join(flags)})"
+    return f"{manifest.name}  {' '.join(flags)}"
 
 
 def _leaf(manifest: Manifest) -> str:
@@ -279,6 +280,18 @@ def _of_module(pool: Sequence[Manifest], study: str | None) -> list[Manifest]:
         modules = {_plain(manifest.study).partition("-")[0] for manifest in alone}
         return alone if len(modules) == 1 and len(alone) > 1 else []
     return _of_study(alone, study) if _is_module(pool, study) else []
+
+
+def _nearest(pool: Sequence[Manifest], wanted: Wanted) -> str:
+    """The question or study that a name resembles which no manifest has."""
+    leaf = (wanted.question or "").rpartition(".")[2]
+    leaves = {_leaf(manifest) for manifest in pool} - {""}
+    if leaf and leaf not in leaves:
+        return did_you_mean(leaf, sorted(leaves))
+    studies = {_plain(manifest.study) for manifest in pool}
+    if wanted.study is not None and _study_name(wanted.study) not in studies:
+        return did_you_mean(_study_name(wanted.study), sorted(studies))
+    return ""
 
 
 def _listed(manifests: Sequence[Manifest]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dymu.artifacts.location import open_store
 from dymu.artifacts.store import Store
-from dymu.errors import StoreError
+from dymu.errors import SpecError, StoreError
 from dymu.product.controller import TrainedController
 from dymu.product.loading import controller_of
 from dymu.product.loading import load as load_published
@@ -52,13 +52,16 @@ def controller_of_study(store: Store, study: Study, seed: int) -> TrainedControl
     """The trained controller of a study; it need not be evaluated yet.
 
     Raises:
-        SpecError: If the study's method has no controller.
+        SpecError: If the study's method has no controller, or the seed is negative.
         StoreError: If the study has not been trained at this seed.
     """
+    if seed < 0:
+        raise SpecError(f"seed is {seed}; expected 0 or more.")
     step = study.evaluation_step(seed)
     missing = [below.address for below in step.inputs.values() if not store.has(below.address)]
     if missing:
         raise StoreError(
-            f"study {study.name} is not trained at seed {seed}: {missing[0]} is missing. Run it first."
+            f"study {study.name} is not trained at seed {seed}: {missing[0]} is missing in {store.location}. "
+            f"Train it: `dymu run STUDY --seed-list {seed}`."
         )
     return controller_of(step, store)

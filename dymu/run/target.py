@@ -5,12 +5,11 @@
 keep studies of their own beside the ones that come with dymu.
 """
 
-import difflib
 import importlib
 import json
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,11 +17,12 @@ from typing import Any
 
 from dymu.artifacts.config import changed
 from dymu.artifacts.fingerprint import canonical, digest
-from dymu.errors import SpecError
+from dymu.errors import SpecError, did_you_mean
 from dymu.spec.ablation import BASELINE, Arm, Question
 from dymu.spec.study import Study, override
 
 QUESTION = "QUESTION"
+_PLACES = ("studies", "ablations")
 _AD_HOC_LENGTH = 6
 
 
@@ -115,7 +115,8 @@ def load_study(text: str, *, folder: Path) -> Study:
         raise SpecError(f"{text} names a module; name one of its studies: {_choices(module_name, have)}.")
     if attribute not in have:
         kind = type(getattr(module, attribute)).__name__ if hasattr(module, attribute) else None
-        what = f"{text} is a {kind}, not a Study" if kind else f"{module_name} has no study {attribute!r}"
+        absent = f"{module_name} has no study {attribute!r}{did_you_mean(attribute, have)}"
+        what = f"{text} is a {kind}, not a Study" if kind else absent
         raise SpecError(f"{what}; {module_name} has {_choices(module_name, have)}.")
     return have[attribute]
 
@@ -179,7 +180,8 @@ def _target(
     for wanted in request.arms:
         if wanted not in names:
             raise SpecError(
-                f"{request.text} has no arm {wanted!r}{_closest(wanted, names)}; it has {', '.join(names)}."
+                f"{request.text} has no arm {wanted!r}{did_you_mean(wanted, names)}; "
+                f"it has {', '.join(names)}."
             )
     # An ad hoc run has a manifest of its own, so that it never takes the place of the study's results.
     mark = f"-adhoc-{digest(ad_hoc)[:_AD_HOC_LENGTH]}" if ad_hoc else ""
@@ -260,18 +262,25 @@ def _absent(name: str, folder: Path) -> str:
             f"{file} is hidden by another package {package} in {other}, which is on Python's path; put an "
             "empty __init__.py beside it, or take that folder from PYTHONPATH."
         )
-    return f"there is no module {name} below {folder}; {_modules(name, folder)}."
+    known = _modules(name, folder)
+    above, _, last = name.rpartition(".")
+    if above and (folder / (above.replace(".", "/") + ".py")).exists():
+        right = above if last == "py" else f"{above}:{last}"
+        return f"there is no module {name}, but {above} is one; write {right}."
+    there = (
+        f"there is {', '.join(known)}" if known else "change to the folder that holds studies/ and ablations/"
+    )
+    return f"there is no module {name} below {folder}{did_you_mean(name, known)}; {there}."
 
 
-def _modules(name: str, folder: Path) -> str:
+def _modules(name: str, folder: Path) -> list[str]:
+    """Modules beside one that does not exist; for a bare name, those in which studies and questions are."""
     package = name.rpartition(".")[0].replace(".", "/")
-    files = sorted((folder / package).glob("*.py"))
-    found = [
+    places = [package] if package else ["", *_PLACES]
+    files = [file for place in places for file in sorted((folder / place).glob("*.py"))]
+    return [
         ".".join((*file.relative_to(folder).parts[:-1], file.stem)) for file in files if file.stem[0] != "_"
     ]
-    if found:
-        return f"there is {', '.join(found)}"
-    return "change to the folder that holds studies/ and ablations/"
 
 
 def _studies(module: ModuleType) -> dict[str, Study]:
@@ -282,11 +291,6 @@ def _studies(module: ModuleType) -> dict[str, Study]:
 
 def _choices(module_name: str, have: Mapping[str, Study]) -> str:
     return ", ".join(f"{module_name}:{name}" for name in have) or "no study"
-
-
-def _closest(wanted: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(wanted, names, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _frozen(value: Any) -> Any:

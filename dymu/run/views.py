@@ -1,8 +1,10 @@
 """Plans and states as terminal tables and as JSON."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +21,8 @@ _STATE_STYLES = {
     "interrupted": "yellow",
     "waiting": "dim",
 }
+_PRESSING = ("failed", "interrupted", "running", "waiting", "done")
+_BOUNDLESS = 100_000  # characters
 
 
 def plan_form(plan: Plan, cost: Estimate) -> dict[str, Any]:
@@ -81,25 +85,60 @@ def plan_summary(plan: Plan, cost: Estimate) -> str:
     )
 
 
-def status_tables(states: Sequence[StageStatus]) -> Iterator[Table]:
-    """A table per study or question: one row per arm and seed, one column per stage."""
+def status_tables(states: Sequence[StageStatus], *, width: int) -> Iterator[Table]:
+    """A table per study or question: one row per arm and seed.
+
+    Args:
+        states: Of all stages.
+        width: Characters a line. Where a column per stage does not fit, one column counts the stages that are
+            done and names the others.
+    """
     for manifest in dict.fromkeys(state.manifest for state in states):
-        yield _status_table(manifest, [state for state in states if state.manifest == manifest])
+        own = [state for state in states if state.manifest == manifest]
+        table = _table_of_stages(manifest, own)
+        needed = Console(width=_BOUNDLESS).measure(table).maximum
+        yield table if needed <= width else _table_of_counts(manifest, own)
 
 
-def _status_table(name: str, states: Sequence[StageStatus]) -> Table:
+def _table_of_stages(name: str, states: Sequence[StageStatus]) -> Table:
     stages = list(dict.fromkeys(state.stage for state in states))
-    table = Table(title=Text(name), title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("arm", "seed", *stages):
-        table.add_column(title, overflow="fold")
-    rows: dict[tuple[str, int], dict[str, Text]] = {}
-    for state in states:
-        row = rows.setdefault((state.arm, state.seed), {})
-        reached = f" {state.step}/{state.total}" if state.total else ""
-        row[state.stage] = Text(state.state + reached, style=_STATE_STYLES[state.state])
-    for (arm, seed), cells in rows.items():
+    table = _status_table(name, ("arm", "seed", *stages))
+    for (arm, seed), row in _rows(states).items():
+        cells = {state.stage: Text(_reached(state), style=_STATE_STYLES[state.state]) for state in row}
         table.add_row(arm, str(seed), *(cells.get(stage, Text("")) for stage in stages))
     return table
+
+
+def _table_of_counts(name: str, states: Sequence[StageStatus]) -> Table:
+    table = _status_table(name, ("arm", "seed", "stages"))
+    for (arm, seed), row in _rows(states).items():
+        count = Counter(state.state for state in row)
+        active = [
+            f"{state.stage} {_reached(state)}" for state in row if state.state not in ("done", "waiting")
+        ]
+        waiting = [f"{count['waiting']} waiting"] if count["waiting"] else []
+        worst = next(state for state in _PRESSING if count[state])
+        text = ", ".join((f"{count['done']} of {len(row)} done", *active, *waiting))
+        table.add_row(arm, str(seed), Text(text, style=_STATE_STYLES[worst]))
+    return table
+
+
+def _status_table(name: str, titles: Sequence[str]) -> Table:
+    table = Table(title=Text(name), title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table
+
+
+def _rows(states: Sequence[StageStatus]) -> dict[tuple[str, int], list[StageStatus]]:
+    rows: dict[tuple[str, int], list[StageStatus]] = {}
+    for state in states:
+        rows.setdefault((state.arm, state.seed), []).append(state)
+    return rows
+
+
+def _reached(state: StageStatus) -> str:
+    return f"{state.state} {state.step}/{state.total}" if state.total else state.state
 
 
 def _users(plan: Plan, address: str) -> str:

@@ -95,7 +95,9 @@ def test_all_wrong_fields_are_told_at_once() -> None:
 
 
 def test_unknown_field_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(SpecError, match="Outer has no field 'stesp'; it has steps, inner, mode, widths"):
+    with pytest.raises(
+        SpecError, match=r"Outer has no field 'stesp' \(did you mean 'steps'\?\); it has steps, inner, mode"
+    ):
         Outer(steps=1, stesp=2)  # type: ignore[call-arg]
 
 
@@ -138,7 +140,9 @@ def test_field_names_are_in_order() -> None:
     assert field_names(Outer) == (
         "steps", "inner", "mode", "widths", "limit", "flag", "notes", "added",
     )  # fmt: skip
-    assert unknown_field_message(Inner, "rat") == "Inner has no field 'rat'; it has rate."
+    assert (
+        unknown_field_message(Inner, "rat") == "Inner has no field 'rat' (did you mean 'rate'?); it has rate."
+    )
 
 
 def test_only_values_of_config_classes_are_configs() -> None:

@@ -5,18 +5,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from dymu.artifacts.manifest import Manifest
 from dymu.artifacts.store import Store
 from dymu.commands.console import (
     complain,
     existing,
     listing_of,
     make_console,
+    one_study,
     print_json,
     reading,
     show_warnings,
     size_text,
+    studies_named,
 )
-from dymu.errors import StoreError
+from dymu.errors import NothingToDoError, StoreError
 
 
 def test_looking_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,6 +35,54 @@ def test_the_store_is_the_one_named(tmp_path: Path) -> None:
     found = existing(str(tmp_path / "store"))
     assert found is not None
     assert found.root == reading(str(tmp_path / "store")).root == tmp_path / "store"
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> Store:
+    """A store with two studies of one module and a question about one of them."""
+    store = Store(tmp_path / "store")
+    for name, target in {
+        "digits-ours": "studies.digits:ours",
+        "digits-phn": "studies.digits:phn",
+        "digits-phn.adaptation": "ablations.adaptation --study studies.digits:phn",
+    }.items():
+        study = name.partition(".")[0]
+        manifest = Manifest(
+            name=name, study=study, target=target, title=name, source="", tasks=("left",), arms=()
+        )
+        store.save_manifest(manifest)
+    return store
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("digits-ours", ["digits-ours"]),
+        ("studies.digits:ours", ["digits-ours"]),
+        ("studies.digits", ["digits-ours", "digits-phn"]),
+        ("ablations.adaptation", ["digits-phn.adaptation"]),
+        ("ablations.adaptation --study studies.digits:phn", ["digits-phn.adaptation"]),
+    ],
+)
+def test_a_study_is_named_as_status_prints_it_or_as_run_takes_it(
+    named: Store, name: str, found: list[str]
+) -> None:
+    assert [manifest.name for manifest in studies_named(named, name)] == found
+
+
+def test_a_name_that_means_no_study_is_told_with_the_nearest(named: Store) -> None:
+    with pytest.raises(StoreError, match=r"knows no study 'digits-our' \(did you mean 'digits-ours'\?\)"):
+        studies_named(named, "digits-our")
+
+
+def test_one_study_has_to_be_meant(named: Store) -> None:
+    assert one_study(named, "studies.digits:phn") == "digits-phn"
+    with pytest.raises(
+        NothingToDoError, match=r"studies\.digits is 2 studies; name one of: digits-ours, digits-p"
+    ):
+        one_study(named, "studies.digits")
+    with pytest.raises(NothingToDoError, match="store has 3 studies; name one of"):
+        one_study(named, None)
 
 
 def test_an_error_goes_to_standard_error_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

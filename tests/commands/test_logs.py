@@ -102,5 +102,5 @@ def test_what_never_ran_has_no_log(dymu: Dymu, run_here: Dymu, tmp_path: Path) -
     assert dymu("logs").code == 4
     run_here("toy_studies:ours")
     said = dymu("logs", "other")
-    assert said.code == 4
-    assert "its studies are: toy_studies-ours" in said.err
+    assert said.code == 3
+    assert "knows no study 'other'; it has: toy_studies-ours" in said.err

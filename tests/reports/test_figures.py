@@ -82,7 +82,9 @@ def test_curves_are_drawn_again_when_more_was_logged(study: Any, tmp_path: Path)
 
 def test_an_unknown_figure_lists_those_that_exist(study: Any, tmp_path: Path) -> None:
     study.publish()
-    with pytest.raises(ReportError, match=r"no figure '20'; there is resource_map, .*19 \(hypervolume\)"):
+    with pytest.raises(
+        ReportError, match=r"no figure '20'; there are the paper's Figures 5 to 19 .*resource_map, "
+    ):
         draw(20, results_of(study.store, study.manifest), study.store, tmp_path)
 
 

@@ -90,6 +90,12 @@ def test_a_study_that_is_not_there_is_named(folder: Path) -> None:
         dymu.load("named_studies:theirs", store=folder)
 
 
+@pytest.mark.usefixtures("trained")
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(SpecError, match="seed is -1; expected 0 or more"):
+        dymu.load("named_studies:ours", seed=-1)
+
+
 def test_a_module_of_studies_is_not_one_study(folder: Path) -> None:
     with pytest.raises(SpecError, match=r"expected a study \(studies.digits:ours\)"):
         dymu.load("named_studies", store=folder)

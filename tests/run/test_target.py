@@ -73,14 +73,21 @@ def test_an_ad_hoc_run_never_takes_the_name_of_the_study(toys: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("toy_studies:oars", ["no study 'oars'", "toy_studies:ours", "toy_studies:slow"]),
+        (
+            "toy_studies:oars",
+            ["no study 'oars' (did you mean 'ours'?)", "toy_studies:ours", "toy_studies:slow"],
+        ),
         ("toy_studies:toy_study", ["is a function, not a Study", "toy_studies:ours"]),
-        ("toy_studdies", ["no module toy_studdies", "toy_studies", "toy_question"]),
+        (
+            "toy_studdies",
+            ["no module toy_studdies", "(did you mean 'toy_studies'?)", "toy_studies", "toy_question"],
+        ),
         ("no_package.thing", ["no module no_package.thing", "studies/ and ablations/"]),
         ("toy_parts", ["neither a QUESTION nor a Study"]),
         ("toy_import", ["toy_import.py, line 3", "ModuleNotFoundError", "a_module_that_does_not_exist"]),
         ("toy_typo", ["toy_typo.py, line 5", "no field 'num_stepps'", "num_steps"]),
-        ("toy_studies.py", ["no module"]),
+        ("toy_studies.py", ["no module", "write toy_studies."]),
+        ("toy_studies.ours", ["no module", "write toy_studies:ours."]),
         ("toys/studies.py", ["write it with dots", "toys.studies"]),
         ("", ["is not the name of a module"]),
     ],
@@ -119,7 +126,7 @@ def test_a_baseline_must_be_one_study(toys: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("method.edge.scael=2", "ToyTraining has no field 'scael'; it has num_steps"),
+        ("method.edge.scael=2", "ToyTraining has no field 'scael' (did you mean 'scale'?); it has num_steps"),
         ("method.edge.scale=high", "scale"),
         ("method.edge.num_steps=1.5", "num_steps"),
         ("method.edge.scale=1.0", "already equals"),

@@ -59,7 +59,7 @@ def test_a_plan_as_json_is_complete(planner: Planner, store: Store) -> None:
 
 def test_status_is_a_row_per_arm_and_seed(planner: Planner, store: Store) -> None:
     plan = planner("toy_question", seeds=(0, 1))
-    (table,) = status_tables(study_status(store, [plan.manifest(plan.targets[0])]))
+    (table,) = status_tables(study_status(store, [plan.manifest(plan.targets[0])]), width=160)
     shown = text(table)
     assert shown.splitlines()[0].strip() == "toy_studies-ours.toy_question"
     assert len(shown.strip().splitlines()) == 2 + 6
@@ -74,12 +74,35 @@ def test_status_is_a_row_per_arm_and_seed(planner: Planner, store: Store) -> Non
     ]
 
 
-def test_a_study_with_a_stage_of_its_own_adds_no_column_to_the_others() -> None:
-    def state(manifest: str, stage: str) -> StageStatus:
-        return StageStatus(
-            manifest=manifest, arm="baseline", seed=0, stage=stage, address=f"{stage}/0", state="done"
-        )
+def stage_status(manifest: str, stage: str, state: str = "done") -> StageStatus:
+    return StageStatus(
+        manifest=manifest,
+        arm="baseline",
+        seed=0,
+        stage=stage,
+        address=f"{stage}/0",
+        state=state,
+        step=3 if state == "running" else None,
+        total=9 if state == "running" else None,
+    )
 
-    first, second = status_tables([state("a", "edge"), state("b", "path_losses"), state("b", "edge")])
+
+def test_a_study_with_a_stage_of_its_own_adds_no_column_to_the_others() -> None:
+    states = [stage_status("a", "edge"), stage_status("b", "path_losses"), stage_status("b", "edge")]
+    first, second = status_tables(states, width=160)
     assert [column.header for column in first.columns] == ["arm", "seed", "edge"]
     assert [column.header for column in second.columns] == ["arm", "seed", "path_losses", "edge"]
+
+
+def test_stages_that_do_not_fit_beside_each_other_are_counted() -> None:
+    parts = [stage_status("grid", f"shared#{number}") for number in range(15)]
+    states = [
+        *parts,
+        stage_status("grid", "evaluate#0", "running"),
+        stage_status("grid", "evaluate", "waiting"),
+    ]
+    (wide,) = status_tables(states, width=300)
+    (narrow,) = status_tables(states, width=80)
+    assert len(wide.columns) == 2 + 17
+    assert [column.header for column in narrow.columns] == ["arm", "seed", "stages"]
+    assert "15 of 17 done, evaluate#0 running 3/9, 1 waiting" in text(narrow)

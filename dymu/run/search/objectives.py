@@ -1,9 +1,8 @@
 """Which record values there are to search for, known before anything was measured."""
 
-import difflib
 from collections.abc import Iterator
 
-from dymu.errors import SpecError
+from dymu.errors import SpecError, did_you_mean
 from dymu.metrics.correlation import ENTROPY_COST_CORRELATION, PREFERENCE_LOSS_CORRELATION
 from dymu.metrics.cost import (
     ACTIVE_MACS,
@@ -49,11 +48,10 @@ def check_objectives(search: Search) -> None:
     known = value_names(search.baseline)
     for objective in search.objectives:
         if objective.value not in known:
-            near = difflib.get_close_matches(objective.value, sorted(known), n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            near = did_you_mean(objective.value, sorted(known))
             raise SpecError(
                 f"search {search.name}: no record of {search.baseline.name} has a value "
-                f"{objective.value!r}; {hint}docs/glossary.md lists them."
+                f"{objective.value!r}{near}; docs/glossary.md lists them."
             )
 
 

@@ -63,6 +63,6 @@ def test_a_value_that_no_record_has_is_refused(make_search: Any, value: str, hin
         check_objectives(search)
         return
     with pytest.raises(
-        SpecError, match=f"no record of curve-ours has a value '{value}'; did you mean '{hint}"
+        SpecError, match=rf"no record of curve-ours has a value '{value}' \(did you mean '{hint}"
     ):
         check_objectives(search)

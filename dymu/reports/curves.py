@@ -27,6 +27,7 @@ _COLUMNS = 3
 _ROW_IN = 1.55
 _LOGARITHMIC = ("temperature", "learning_rate")
 _DECADES = 200  # highest by lowest, from which on ticks are whole decades
+_CONSTANT = 1 + 1e-9  # highest by lowest
 _MAX_TASKS = 5  # of more, each task has no panel of its own
 
 
@@ -173,6 +174,9 @@ def _over_tasks(lines: Sequence[Line], tasks: Sequence[str]) -> list[Line]:
 
 
 def _make_logarithmic(axis: Any) -> None:
+    low, high = axis.dataLim.intervaly
+    if 0 < high <= _CONSTANT * low:  # perhaps unlike by rounding, which no axis can span
+        axis.set_ylim(low / 2, 2 * high)
     axis.set_yscale("log")
     low, high = axis.get_ylim()
     axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < _DECADES * low else (1.0,)))

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import BoxStyle, PathPatch
+from matplotlib.path import Path
 
 from dymu.artifacts.record import Record
 from dymu.errors import ReportError
@@ -19,6 +20,7 @@ _NARROW_LAYERS = 10  # two trees of more layers do not fit a column of a paper
 _STREAM_IN, _ROW_EXTRA_IN = 0.17, 0.48
 _LANE = 0.14  # between tasks on one edge, in streams
 _NAME = 9  # characters of a task beside its head, in a figure of one column
+_ROUND: Any = BoxStyle("round", pad=0.03, rounding_size=0.12)  # of a node
 _HEAD = 0.9  # from the last layer to the heads, in layers
 
 
@@ -134,10 +136,7 @@ def draw_tree(axis: Any, tree: PredictedTree, tasks: Sequence[str], *, name_leng
     used = tree.used
     lane = min(_LANE, 0.7 / num_tasks)
     width = min(1.2, 0.7 * lane * _STREAM_IN * 72)
-    for layer in range(num_layers):
-        for stream in range(tree.num_streams):
-            passing = used.get((layer, stream), ())
-            _draw_node(axis, (layer, stream), passing, lane)
+    _draw_nodes(axis, tree, lane)
     centre = (tree.num_streams - 1) / 2
     image_x, head_x = -_HEAD, num_layers - 1 + _HEAD
     for task in range(num_tasks):
@@ -181,24 +180,26 @@ def _write_above(axis: Any, text: str, x: float, side: str, *, up: float = 2) ->
     )
 
 
-def _draw_node(axis: Any, node: tuple[int, int], passing: Sequence[int], lane: float) -> None:
-    layer, stream = node
-    height = 0.36 + lane * max(0, len(passing) - 1)
-    colour = COLOURS[stream % len(COLOURS)]
-    style: dict[str, Any] = (
-        {"facecolor": colour, "alpha": 0.3, "linewidth": 0}
-        if passing
-        else {"facecolor": "none", "edgecolor": "#c4c4c4", "linewidth": 0.5}
-    )
-    box = FancyBboxPatch(
-        (layer - 0.17, stream - height / 2),
-        0.34,
-        height,
-        boxstyle="round,pad=0.03,rounding_size=0.12",
-        zorder=1,
-        **style,
-    )
-    axis.add_patch(box)
+def _draw_nodes(axis: Any, tree: PredictedTree, lane: float) -> None:
+    """All nodes; those of one stream that run are one path, as are all that do not run."""
+    used, num_layers = tree.used, tree.paths_NL.shape[1]
+    idle: list[Path] = []
+    for stream in range(tree.num_streams):
+        running: list[Path] = []
+        for layer in range(num_layers):
+            passing = len(used.get((layer, stream), ()))
+            height = 0.36 + lane * max(0, passing - 1)
+            box = _ROUND(layer - 0.17, stream - height / 2, 0.34, height, 1)
+            (running if passing else idle).append(box)
+        if running:
+            colour = COLOURS[stream % len(COLOURS)]
+            _add_boxes(axis, running, {"facecolor": colour, "alpha": 0.3, "linewidth": 0})
+    if idle:
+        _add_boxes(axis, idle, {"facecolor": "none", "edgecolor": "#c4c4c4", "linewidth": 0.5})
+
+
+def _add_boxes(axis: Any, boxes: Sequence[Path], style: dict[str, Any]) -> None:
+    axis.add_patch(PathPatch(Path.make_compound_path(*boxes), zorder=1, **style))
 
 
 def _head_y(task: int, num_tasks: int, num_streams: int) -> float:

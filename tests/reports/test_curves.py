@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dymu.errors import ReportError
@@ -104,3 +105,17 @@ def test_of_many_tasks_the_mean_is_drawn_and_a_single_value_is_no_curve(study: A
     assert titles(figure) == ["objective", "loss, mean over tasks"]
     mean: Any = figure.axes[1].lines[-1].get_ydata()
     assert list(mean) == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_constant_that_rounding_makes_two_values_has_an_axis(study: Any) -> None:
+    study.publish()
+    for seed, rate in enumerate((0.001, np.nextafter(0.001, 1))):
+        address = study.steps("baseline", seed)["edge"]
+        spool = Spool(study.store.work_dir(address), address=address)
+        for step in range(3):
+            spool.log(step, {"objective": 1.0, "learning_rate": float(rate)})
+    with paper_style():
+        figure = curves(results_of(study.store, study.manifest), study.store)["edge"]
+        low, high = figure.axes[titles(figure).index("learning rate")].get_ylim()
+    assert (low, high) == pytest.approx((0.0005, 0.002))

@@ -2,8 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from matplotlib.colors import to_rgba
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.path import Path
 
 from dymu.errors import ReportError
 from dymu.reports.collect import Results, results_of
@@ -16,8 +15,8 @@ def texts(figure: Any) -> list[str]:
 
 
 def filled(axis: Any) -> int:
-    boxes = [patch for patch in axis.patches if isinstance(patch, FancyBboxPatch)]
-    return sum(float(to_rgba(box.get_facecolor())[3]) > 0 for box in boxes)
+    paths = [patch.get_path().codes for patch in axis.patches if patch.get_fill() and patch.get_alpha()]
+    return sum(int((codes == Path.MOVETO).sum()) for codes in paths)
 
 
 def test_an_even_preference_has_a_row_per_arm_and_a_column_per_c(

@@ -170,7 +170,64 @@ def test_c_is_a_slider_that_keys_move(page: Any, report: Path, expected: Any) ->
     page.press("ArrowRight", 2)
     assert parameters(page) == written(expected.parameters(shares(page), 1.0)) == "300"
     assert page.run("document.querySelector('#explorer-c').value") == "1"
-    assert "c 1.00" in page.text("#explorer-live")
+    page.browser.wait("document.querySelector('#explorer-live').textContent", seconds=5)
+    assert page.text("#explorer-live") == "300 active parameters, 3k MACs, 2 of 6 nodes run"
+
+
+def test_a_moved_preference_is_told_once_it_stands_still(page: Any, report: Path) -> None:
+    page.open(report)
+    page.run(
+        "window.told = []; new MutationObserver(() => told.push(document.querySelector('#explorer-live')"
+        ".textContent)).observe(document.querySelector('#explorer-live'), {childList: true})"
+    )
+    page.focus(HANDLE)
+    page.press("ArrowUp", 25)
+    assert page.run("told.length") <= 1
+    page.browser.wait("told.length", seconds=5)
+    assert page.run("told.at(-1)").startswith("300 active parameters")
+
+
+def test_the_meter_is_as_long_as_the_share_of_the_anchor(page: Any, report: Path) -> None:
+    page.open(report)
+    page.focus(HANDLE)
+    page.press("ArrowUp", 25)
+    assert page.run("document.querySelector('.meter i').style.width") == "30%"
+
+
+@pytest.mark.parametrize("resource", ["Home", "End"])
+@pytest.mark.parametrize("task", [0, 1, 2])
+def test_a_corner_shows_what_the_controller_says_there(
+    page: Any, report: Path, expected: Any, task: int, resource: str
+) -> None:
+    page.open(report)
+    page.focus("#explorer-c")
+    page.press(resource)
+    page.focus(f"[data-task='{task}']")
+    page.press("End")
+    corner = [float(other == task) for other in range(3)]
+    assert shares(page) == corner
+    c = 1.0 if resource == "End" else 0.0
+    assert parameters(page) == written(expected.parameters(corner, c)) == str(300 + 10 * task)
+    page.press("ArrowLeft")
+    assert sum(shares(page)) == pytest.approx(1, abs=0.02)
+    assert page.complaints() == []
+
+
+def test_at_an_evaluated_preference_the_explorer_says_what_the_record_says(page: Any, report: Path) -> None:
+    page.open(report)
+    page.run(
+        "window.at = JSON.parse(document.querySelector('#data').textContent).explorer"
+        ".controllers[0].recorded[0].preferences[7]"
+    )
+    x, y = page.run(
+        "(() => { const svg = document.querySelector('.ternary'); svg.scrollIntoView({block: 'center', "
+        "behavior: 'instant'}); const [a, b, c] = at; const p = new DOMPoint(150 * a + 22 * b + 278 * c, "
+        "26 * a + 248 * (b + c)).matrixTransform(svg.getScreenCTM()); return [p.x, p.y]; })()"
+    )
+    page.mouse("mousePressed", x, y)
+    page.mouse("mouseReleased", x, y)
+    assert "as recorded at the nearest evaluated preference" in page.text(".source").split("Losses")[0]
+    assert parameters(page) == "900"
 
 
 def test_sliders_keep_the_sum(page: Any, report_of_five: Path) -> None:
@@ -310,45 +367,121 @@ def test_every_chart_answers_to_mouse_keys_and_its_legend(page: Any, report: Pat
     assert page.run(drawn) == both / 2
 
 
-def test_claims_of_the_paper_are_there_and_sorted_by_verdict(page: Any, report: Path) -> None:
-    page.open(report)
-    verdicts = "[...document.querySelectorAll('#paper-claims tbody tr')].map((r) => r.dataset.verdict)"
-    found = page.run(verdicts)
-    assert len(found) == len(CHECKS)
-    assert {"undecided", "not applicable"} <= {*found}
-    page.click("document.querySelectorAll('#paper-claims thead th')[2].querySelector('button')")
-    order = ["reproduced", "not reproduced", "undecided", "not applicable"]
-    assert page.run(verdicts) == sorted(found, key=order.index)
+# Tables that do not fit where they are.
+TOO_WIDE = (
+    "[...document.querySelectorAll('#results .scroll')].filter((s) => s.scrollWidth > s.clientWidth).length"
+)
+SHOWN_CLAIMS = (
+    "[...document.querySelectorAll('#paper-claims tbody tr')]"
+    ".filter((r) => r.checkVisibility()).map((r) => r.dataset.verdict)"
+)
 
 
-def test_claims_of_one_verdict_are_hidden_and_shown(page: Any, report: Path) -> None:
+def test_claims_of_the_paper_are_counted_by_verdict(page: Any, report: Path) -> None:
     page.open(report)
-    shown = (
-        "[...document.querySelectorAll('#paper-claims tbody tr')]"
-        ".filter((r) => r.getClientRects().length).map((r) => r.dataset.verdict)"
+    parts = page.run(
+        "[...document.querySelectorAll('#paper-claims .of-verdict')].map((d) => "
+        "[d.dataset.verdict, d.querySelector('.count').textContent, d.querySelectorAll('tbody tr').length])"
     )
-    everything = page.run(shown)
-    chip = "#paper-claims .filter:last-child"
-    assert page.text(chip) == f"not applicable {everything.count('not applicable')}"
-    page.focus(chip)
-    page.press("Enter")
-    assert page.run(shown) == [each for each in everything if each != "not applicable"]
-    assert page.run(f"document.querySelector('{chip}').getAttribute('aria-pressed')") == "false"
-    page.press("Enter")
-    assert page.run(shown) == everything
+    assert [verdict for verdict, *_ in parts] == ["undecided", "not applicable"]
+    assert sum(rows for *_, rows in parts) == len(CHECKS)
+    assert [text.split()[0] for _, text, _ in parts] == [str(rows) for *_, rows in parts]
+    assert page.run(SHOWN_CLAIMS) == []
 
 
-def test_on_a_phone_a_claim_is_a_card_with_its_verdict_in_sight(page: Any, report: Path) -> None:
+def test_claims_of_a_verdict_open_by_key_and_all_by_a_button(page: Any, report: Path) -> None:
+    page.open(report)
+    page.focus("#paper-claims [data-verdict=undecided] > summary")
+    page.press("Enter")
+    assert {*page.run(SHOWN_CLAIMS)} == {"undecided"}
+    button = "#paper-claims > .chip"
+    assert page.text(button) == "show all"
+    page.focus(button)
+    page.press("Enter")
+    assert len(page.run(SHOWN_CLAIMS)) == len(CHECKS)
+    page.browser.wait(f"document.querySelector('{button}').textContent === 'show counts alone'", seconds=5)
+    page.press("Enter")
+    assert page.run(SHOWN_CLAIMS) == []
+
+
+def test_a_claim_opens_by_key_and_says_more(page: Any, report: Path) -> None:
     page.open(report, width=390)
+    page.run("document.querySelector('#paper-claims [data-verdict=undecided]').open = true")
+    row = (
+        "document.querySelector('#paper-claims tr:has(.claim summary):has(td:last-child .value:not(:empty))')"
+    )
+    detail = f"{row}.querySelector('.claim .detail')"
+    number = f"[...{row}.querySelectorAll('td.number')].at(-1)"
+    assert page.run(f"[{detail}.checkVisibility(), {number}.checkVisibility()]") == [False, False]
+    page.run(f"{row}.querySelector('summary').focus()")
+    page.press("Enter")
+    assert page.run(f"[{detail}.checkVisibility(), {number}.checkVisibility()]") == [True, True]
+
+
+def test_print_shows_all_that_is_folded(page: Any, report: Path) -> None:
+    page.open(report)
+    folded = "[...document.querySelectorAll('details :is(td, li, .detail)')]"
+    hidden = f"{folded}.filter((e) => e.textContent && !e.checkVisibility()).length"
+    assert page.run(hidden) > len(CHECKS)
+    page.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert page.run(hidden) == 0
+        assert page.run(TOO_WIDE) == 0
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="")
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_a_claim_is_a_card_that_stays_inside(page: Any, report: Path, width: int) -> None:
+    page.open(report, width=width)
+    page.run("document.querySelectorAll('.claims details').forEach((part) => { part.open = true; })")
     outside = page.run(
-        "[...document.querySelectorAll('#paper-claims :is(.pill, td, th)')].filter((e) => "
+        "[...document.querySelectorAll('.claims :is(.pill, td, th, code)')].filter((e) => "
         "e.getBoundingClientRect().right > innerWidth || e.getBoundingClientRect().left < 0).length"
     )
     assert outside == 0
     roles = {
         node["role"]["value"] for node in page.call("Accessibility.getFullAXTree")["nodes"] if "role" in node
     }
-    assert {"table", "row", "columnheader", "cell", "rowheader"} <= roles
+    assert {"table", "row", "cell", "rowheader"} <= roles
+
+
+def test_claims_take_a_few_screens_of_a_phone(page: Any, report: Path) -> None:
+    page.open(report, width=390)
+    assert page.run("document.querySelector('#claims').getBoundingClientRect().height") < 2500
+
+
+@pytest.mark.parametrize("width", [1024, 1280])
+def test_tables_of_results_fit_a_screen(page: Any, report: Path, width: int) -> None:
+    page.open(report, width=width)
+    assert page.run("document.querySelectorAll('#results thead th').length") == 12
+    assert page.run(TOO_WIDE) == 0
+    assert page.run("document.querySelector('#results .scroll').tabIndex") == -1
+
+
+def test_on_a_phone_a_table_scrolls_by_key_below_the_names_of_its_rows(page: Any, report: Path) -> None:
+    page.open(report, width=390)
+    page.focus("#results .scroll")
+    where = "document.querySelector('#results .scroll').scrollLeft"
+    name = "document.querySelector('#results tbody th').getBoundingClientRect().left"
+    before = page.run(name)
+    page.press("ArrowRight", 3)
+    page.browser.wait(f"{where} > 20", seconds=5)
+    assert page.run(name) == pytest.approx(before, abs=1)
+    tree = page.call("Accessibility.getFullAXTree")["nodes"]
+    regions = [n["name"]["value"] for n in tree if n.get("role", {}).get("value") == "region" and "name" in n]
+    assert any(HOSTILE_START in region for region in regions)
+
+
+def test_a_button_in_the_head_is_not_hidden_by_the_names_of_rows(page: Any, report: Path) -> None:
+    page.open(report, width=390)
+    page.run("document.querySelector('#results .scroll').scrollLeft = 1e4")
+    page.focus("#results thead th:nth-child(3) button")
+    covered = (
+        "(() => { const b = document.activeElement.getBoundingClientRect(); return "
+        "document.querySelector('#results thead th').getBoundingClientRect().right > b.left + 1; })()"
+    )
+    assert page.run(covered) is False
 
 
 def test_twenty_tasks_are_no_reason_to_complain(page: Any, report_of_twenty: Path) -> None:

@@ -1,7 +1,7 @@
-"""Claims as tables of a page: the verdict at a glance, why it is that, and what would decide the rest."""
+"""Claims in a page: how many have which verdict, and on demand which, why, and what would decide the rest."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dymu.artifacts.store import Store
 from dymu.errors import DymuError
@@ -19,11 +19,13 @@ OUTCOMES: Mapping[Outcome, str] = {
     "undecided": "open",
     "not applicable": "none",
 }
-"""Outcome to the class of its mark, in the order in which verdicts are sorted."""
+"""Outcome to the class of its mark, in the order in which verdicts are shown."""
 
 # Both tables of claims have these columns: name, claim, source, five numbers, verdict.
 _NUMBERS = slice(3, 8)
-_CAPTION_OF_QUESTION = "Claims of this question"
+_FIRST_NUMBER = 3  # of a row in the page: name, claim, reason, numbers
+_WORDS = ("", "Arm", "Claim", "Because")
+_TITLE_OF_QUESTION = "Claims of this question"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +68,15 @@ def paper_claims(results: Results, store: Store, *, exists: Callable[[str], bool
 
 
 def claims_section(verdicts: Sequence[Verdict], paper: PaperClaims) -> Markup:
-    """Both tables, each if there is something in it; what is left out, and why."""
+    """Claims of the question and of the paper, each if there are some; what is left out, and why."""
     own = None
     if verdicts:
         table = claims_table(verdicts)
-        whys = [_sentences(_why(each.decision, each.comparison)) for each in verdicts]
-        own = _table(table, whys, identity="question-claims", caption=_CAPTION_OF_QUESTION)
+        rows = [
+            _Row(cells=row, why=_why(each.decision, each.comparison))
+            for row, each in zip(table.rows, verdicts, strict=True)
+        ]
+        own = _claims(table, rows, identity="question-claims", title=_TITLE_OF_QUESTION, first="Arm")
     if paper.evidence is None:
         return join(
             own,
@@ -84,78 +89,136 @@ def claims_section(verdicts: Sequence[Verdict], paper: PaperClaims) -> Markup:
         for case in evidence.cases
         for mixture in case.results.mixed
     ]
+    rows = [
+        _of_finding(row, each, evidence.study) for row, each in zip(table.rows, paper.findings, strict=True)
+    ]
     return join(
         own,
         _warning("Left out of the claims of the paper", evidence.left_out),
         _warning("Claims of the paper rest on mixed records", mixed),
-        _table(
-            table,
-            [_about_finding(finding, evidence.study) for finding in paper.findings],
+        _claims(
+            replace(table, footnotes=tuple(rule_notes(paper.findings))),
+            rows,
             identity="paper-claims",
-            caption=table.title,
-            notes=rule_notes(paper.findings),
+            title=table.title,
         ),
     )
 
 
-def _table(
-    table: Table,
-    whys: Sequence[Markup],
-    *,
-    identity: str,
-    caption: str,
-    notes: Sequence[str] | None = None,
-) -> Markup:
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """A claim: the cells of its table, and what they do not say.
+
+    Attributes:
+        cells: Name, claim, source, numbers and verdict.
+        why: Why the verdict is that.
+        where: Which records it rests on.
+        commands: What makes records that are missing.
+    """
+
+    cells: Sequence[Cell]
+    why: str
+    where: str = ""
+    commands: Sequence[str] = ()
+
+
+def _of_finding(cells: Sequence[Cell], finding: Finding, study: str) -> _Row:
+    return _Row(
+        cells=cells,
+        why=finding.reason or _why(finding.outcome, finding.comparison),
+        where=finding.where.removeprefix(f"{study}."),
+        commands=finding.commands,
+    )
+
+
+def _claims(table: Table, rows: Sequence[_Row], *, identity: str, title: str, first: str = "") -> Markup:
+    """A part for each verdict, that of what was not reproduced open; below, how verdicts come about."""
     numbers = [column.title for column in table.columns[_NUMBERS]]
-    heads = ["" if identity == "paper-claims" else "Arm", "Claim", "Verdict", "Because", *numbers]
-    rows = (_row(heads, row, why) for row, why in zip(table.rows, whys, strict=True))
+    of = {outcome: [row for row in rows if row.cells[-1].text == outcome] for outcome in OUTCOMES}
+    shown = {outcome: found for outcome, found in of.items() if found}
     return tag(
-        "figure",
+        "div",
+        tag("h3", title, id=f"{identity}-title"),
+        tag(
+            "div",
+            *(
+                tag("i", data_is=OUTCOMES[outcome], style=f"flex-grow: {len(found)}")
+                for outcome, found in shown.items()
+            ),
+            class_="proportions",
+            aria_hidden="true",
+        ),
+        *(
+            _of_verdict(outcome, found, [first, "Claim", "Because", *numbers], title)
+            for outcome, found in shown.items()
+        ),
+        tag(
+            "details",
+            tag("summary", "How verdicts and numbers come about"),
+            tag("ul", *(tag("li", note) for note in table.footnotes), class_="notes"),
+            class_="about",
+        ),
+        id=identity,
+        class_="dymu-table claims",
+        role="group",
+        aria_labelledby=f"{identity}-title",
+    )
+
+
+def _of_verdict(outcome: Outcome, rows: Sequence[_Row], heads: Sequence[str], title: str) -> Markup:
+    if outcome == "not applicable":  # there are no numbers
+        heads = heads[:_FIRST_NUMBER]
+    return tag(
+        "details",
+        tag(
+            "summary",
+            pill(outcome),
+            " ",
+            tag("span", f"{len(rows)} claim{'s' if len(rows) > 1 else ''}", class_="count"),
+        ),
+        _deciding(rows),
         tag(
             "div",
             tag(
                 "table",
-                tag("caption", caption),
-                tag("thead", tag("tr", *(_head(head, numbers) for head in heads))),
-                tag("tbody", *rows),
+                tag("caption", f"{title}: {outcome}", class_="sr"),
+                tag("thead", tag("tr", *map(_head, heads))),
+                tag("tbody", *(_row(heads, row, outcome) for row in rows)),
             ),
             class_="scroll",
             role="region",
             tabindex=0,
-            aria_label=caption,
+            aria_label=f"{title}: {outcome}",
         ),
-        tag(
-            "figcaption",
-            tag("ul", *(tag("li", note) for note in notes or table.footnotes), class_="notes"),
-        ),
-        id=identity,
-        class_="dymu-table claims",
+        class_="of-verdict",
+        data_verdict=outcome,
+        open=outcome == "not reproduced",
     )
 
 
-def _head(title: str, numbers: Sequence[str]) -> Markup:
-    return tag(
-        "th",
-        tag("span", title, class_="title"),
-        scope="col",
-        data_sort="number" if title in numbers else "text",
-    )
+def _head(title: str) -> Markup:
+    sort = "text" if title in _WORDS else "number"
+    return tag("th", tag("span", title, class_="title"), scope="col", data_sort=sort)
 
 
-def _row(heads: Sequence[str], row: Sequence[Cell], why: Markup) -> Markup:
-    name, claim, source, *numbers, verdict = row
-    outcome = verdict.text
-    below = " · ".join(text for text in (claim.detail, source.text) if text)
+def _row(heads: Sequence[str], row: _Row, outcome: Outcome) -> Markup:
+    name, claim, source, *numbers, _ = row.cells
+    more = [text for text in (claim.detail, source.text) if text]
+    where = f"Records: {row.where}." if row.where else ""
     about = join(
-        tag("span", claim.text, class_="value"), tag("span", below, class_="detail") if below else None
+        tag("span", " · ".join(more), class_="detail") if more else None,
+        tag("span", where, class_="detail") if where else None,
     )
-    order: list[str] = [*OUTCOMES]
+    text = tag("span", claim.text, class_="value")
     return tag(
         "tr",
         tag("th", name.text, scope="row"),
-        tag("td", about, class_="plain claim"),
-        tag("td", pill(outcome), class_="plain verdict", data_value=order.index(outcome)),
-        tag("td", why, class_="plain why"),
+        tag(
+            "td",
+            tag("details", tag("summary", text), about) if about else text,
+            class_="plain claim",
+        ),
+        tag("td", _sentence(row.why), class_="plain why"),
         *(
             tag(
                 "td",
@@ -164,7 +227,7 @@ def _row(heads: Sequence[str], row: Sequence[Cell], why: Markup) -> Markup:
                 data_value=None if cell.estimate is None else repr(cell.estimate.mean),
                 data_label=head,
             )
-            for cell, head in zip(numbers, heads[4:], strict=True)
+            for cell, head in zip(numbers, heads[_FIRST_NUMBER:], strict=False)
         ),
         data_verdict=outcome,
     )
@@ -185,17 +248,19 @@ def pill(outcome: str) -> Markup:
     return tag("span", outcome, class_="pill", data_is=kind)
 
 
-def _about_finding(finding: Finding, study: str) -> Markup:
-    if finding.reason:
-        return _sentences(finding.reason)
-    found = _sentences(_why(finding.outcome, finding.comparison))
-    if finding.where:
-        question = finding.where.removeprefix(f"{study}.")
-        found = join(found, tag("span", f"Records: {question}", class_="detail"))
-    if finding.commands:
-        commands = (_command(command) for command in finding.commands)
-        found = join(found, tag("span", "To decide: ", *commands, class_="detail"))
-    return found
+def _deciding(rows: Sequence[_Row]) -> Markup | None:
+    """Each run that makes records which are missing, with the claims that it helps to decide."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        for command in row.commands:
+            names.setdefault(command, []).append(row.cells[0].text)
+    if not names:
+        return None
+    items = (
+        tag("li", _command(command), tag("span", f"for {', '.join(of)}", class_="detail"))
+        for command, of in names.items()
+    )
+    return tag("div", tag("p", "What would decide them:"), tag("ul", *items), class_="deciding")
 
 
 def _command(text: str) -> Markup:
@@ -225,8 +290,8 @@ def _signs(comparison: Comparison) -> str:
     return "; ".join(f"{words} at {', '.join(map(str, seeds))}" for words, seeds in named.items() if seeds)
 
 
-def _sentences(text: str) -> Markup:
-    return tag("span", f"{text[:1].upper()}{text[1:]}.", class_="value")
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _warning(title: str, lines: Sequence[str]) -> Markup | None:

@@ -22,7 +22,7 @@ def section(study: Any, **changes: Any) -> tuple[str, PaperClaims]:
 
 
 def row_of(page: str, name: str) -> str:
-    start = page.index(f'<th scope="row">{name}</th>')
+    start = page.rindex("<tr", 0, page.index(f'<th scope="row">{name}</th>'))
     return page[start : page.index("</tr>", start)]
 
 
@@ -30,8 +30,20 @@ def test_every_claim_of_the_paper_has_a_row_with_its_verdict(study: Any) -> None
     page, paper = section(study)
     assert page.count('<tr data-verdict="') == len(CHECKS) == len(paper.findings)
     for finding in paper.findings:
-        assert f">{finding.outcome}</span>" in row_of(page, finding.check.name)
+        assert row_of(page, finding.check.name).startswith(f'<tr data-verdict="{finding.outcome}">')
     assert f"Claims of the paper on {study.manifest.study}" in page
+
+
+def test_only_what_was_not_reproduced_is_open_from_the_start(study: Any) -> None:
+    claims = (
+        Claim(metric="uniformity/c=0", direction="up", source="Table 6"),
+        Claim(metric="uniformity/c=0", direction="down", source="Table 6"),
+    )
+    study.arms["no-affinity"] = replace(study.arms["no-affinity"], claims=claims)
+    page, _ = section(study)
+    opened = re.findall(r'<details class="of-verdict" data-verdict="([a-z ]+)"( open)?>', page)
+    assert ("not reproduced", " open") in opened
+    assert {mark for verdict, mark in opened if verdict != "not reproduced"} == {""}
 
 
 def test_verdicts_are_words_and_not_only_a_colour() -> None:
@@ -46,10 +58,11 @@ def test_a_claim_that_does_not_apply_says_why(study: Any) -> None:
 def test_an_undecided_claim_names_what_would_decide_it(study: Any) -> None:
     page, paper = section(study)
     waiting = next(finding for finding in paper.findings if finding.commands)
-    row = row_of(page, waiting.check.name)
-    assert "There are no records." in row
-    assert waiting.commands[0] in re.sub(r"<[^>]*>", "", row)
-    assert row.count("<code>") == len(waiting.commands)
+    assert "There are no records." in row_of(page, waiting.check.name)
+    text = re.sub(r"<[^>]*>", "", page)
+    assert text.count(waiting.commands[0]) == 1
+    named = text[text.index(waiting.commands[0]) :].split("for ", 1)[1]
+    assert waiting.check.name in named.split("dymu run")[0]
 
 
 def test_few_seeds_and_their_records_are_named(study: Any) -> None:

@@ -78,7 +78,8 @@
     heads.forEach((head, column) => {
       const button = make("button", { type: "button" });
       button.append(...head.childNodes);
-      button.insertBefore(make("span", { class: "sort", "aria-hidden": "true" }), button.querySelector(".below"));
+      (button.querySelector(".below") ?? button).insertAdjacentElement(
+        button.querySelector(".below") ? "afterbegin" : "beforeend", make("span", { class: "sort", "aria-hidden": "true" }));
       if (!button.textContent.trim()) button.setAttribute("aria-label", "Row");
       const first = head.dataset.better === "higher" ? "descending" : "ascending";
       const second = first === "ascending" ? "descending" : "ascending";
@@ -99,21 +100,43 @@
       for (const element of table.querySelectorAll(what)) element.setAttribute("role", role);
     }
   }
-  function filterable(figure) {
-    const rows = [...figure.querySelectorAll("tbody tr")];
-    const kinds = new Map();
-    for (const row of rows) kinds.set(row.dataset.verdict, [...(kinds.get(row.dataset.verdict) ?? []), row]);
-    const order = (row) => Number(row.querySelector(".verdict").dataset.value);
-    const chips = [...kinds].sort(([, [a]], [, [b]]) => order(a) - order(b)).map(([verdict, of]) => {
-      const mark = of[0].querySelector(".pill").cloneNode(true);
-      mark.append(` ${of.length}`);
-      return make("button", { type: "button", class: "filter", "aria-pressed": "true", onclick: (event) => {
-        const shown = event.currentTarget.getAttribute("aria-pressed") === "false";
-        event.currentTarget.setAttribute("aria-pressed", String(shown));
-        for (const row of of) row.hidden = !shown;
-      } }, mark);
-    });
-    figure.prepend(make("div", { class: "bar", role: "group", "aria-label": "Verdicts to show" }, ...chips));
+  function allOrNone(claims) {
+    const parts = [...claims.querySelectorAll(".of-verdict")];
+    const button = make("button", { type: "button", class: "chip", onclick: () => {
+      const open = parts.some((part) => !part.open);
+      for (const part of parts) part.open = open;
+    } });
+    const name = () => { button.textContent = parts.some((part) => !part.open) ? "show all" : "show counts alone"; };
+    for (const part of parts) part.addEventListener("toggle", name);
+    name();
+    claims.querySelector("h3").after(button);
+  }
+  // A table that is too wide gets narrower columns, then puts what is behind ± on lines of its own; what is too
+  // wide then, too, scrolls below the names of its rows, and only that is a stop of the Tab key.
+  const DENSITIES = [[], ["tight"], ["tight", "stacked"]];
+  function fit(scroller) {
+    const first = scroller.querySelector("thead th");
+    const names = { role: "region", tabindex: "0", "aria-label": scroller.getAttribute("aria-label") };
+    function adjust() {
+      if (!scroller.clientWidth) return;
+      const narrow = (classes) => {
+        scroller.classList.remove("tight", "stacked", "scrolls");
+        scroller.classList.add(...classes);
+        return scroller.scrollWidth <= scroller.clientWidth;
+      };
+      const fits = DENSITIES.some(narrow);
+      scroller.classList.toggle("scrolls", !fits);
+      scroller.style.scrollPaddingInlineStart = fits ? "" : `${first.offsetWidth}px`;
+      for (const [name, value] of Object.entries(names)) {
+        if (fits) scroller.removeAttribute(name);
+        else scroller.setAttribute(name, value);
+      }
+    }
+    let known = -1;
+    new ResizeObserver(() => {
+      if (scroller.clientWidth !== known) { known = scroller.clientWidth; adjust(); }
+    }).observe(scroller);
+    adjust();
   }
 
   // ---- charts ---------------------------------------------------------------------------------------------
@@ -366,19 +389,27 @@
     const resourcesOf = (controller) => (controller.grid
       ? controller.grid.resources : [...new Set(controller.recorded.map((point) => point.c ?? 0))].sort((a, b) => a - b));
 
+    // What the grid holds at its nearest point, or a record where that is nearer, so that both agree where both are.
     function predicted() {
       const { controller, r, c } = state;
+      const { grid } = controller;
       const point = pointAt(controller, c);
       const recorded = nearest(point.preferences, r);
-      if (controller.grid) {
-        const grid = controller.grid;
+      const away = Math.sqrt(far(point.preferences[recorded], r));
+      if (grid) {
         const rows = lattices[grid.lattice];
         const row = nearestOf(grid.resources, c);
-        const tree = indices(grid)[row * rows.length + nearest(rows, r)];
-        return { tree: grid.trees[tree], parameters: grid.parameters[tree], macs: grid.macs[tree], point, recorded };
+        const cell = nearest(rows, r);
+        const distance = Math.sqrt(far(rows[cell], r));
+        const evaluated = Math.abs((point.c ?? 0) - grid.resources[row]) < 1e-9 && point.trees[recorded];
+        if (!evaluated || distance <= away) {
+          const tree = indices(grid)[row * rows.length + cell];
+          return { tree: grid.trees[tree], parameters: grid.parameters[tree], macs: grid.macs[tree], point, recorded, away,
+            distance };
+        }
       }
       return { tree: point.trees[recorded] ?? null, parameters: point.parameters[recorded] ?? null,
-        macs: point.macs[recorded] ?? null, point, recorded };
+        macs: point.macs[recorded] ?? null, point, recorded, away, distance: null };
     }
     function weights(point) {
       if (!state.mix) return point.preferences.map((_, i) => (i === nearest(point.preferences, state.r) ? 1 : 0));
@@ -459,6 +490,14 @@
       tree, losses, source, make("div", { class: "bar" }, mixed), live);
     place.replaceChildren(make("div", { class: "bar head" }, armSelect, seedPlace), controls, outcome);
 
+    // What moves says itself where it is; what comes of it is said once it stands still.
+    let telling = 0;
+    let moved = false;
+    function tell(text) {
+      if (!moved) return;
+      clearTimeout(telling);
+      telling = setTimeout(() => { if (live.textContent !== text) live.textContent = text; }, 600);
+    }
     function setShare(task, value) {
       const rest = 1 - state.r[task];
       state.r = state.r.map((part, i) => {
@@ -470,9 +509,13 @@
     function setController(controller) {
       state.controller = controller;
       const resources = resourcesOf(controller);
+      const gaps = resources.slice(1).map((c, i) => c - resources[i]);
+      const even = gaps.every((gap) => Math.abs(gap - gaps[0]) < 1e-9);
       resourceInput.disabled = resources.length < 2;
-      resourceInput.step = controller.grid ? 0.05 : 0.01;
-      if (resources.length < 2) state.c = resources[0] ?? 0;
+      resourceInput.min = resources[0] ?? 0;
+      resourceInput.max = resources.at(-1) ?? 0;
+      resourceInput.step = even && gaps.length ? gaps[0] : 0.01;
+      if (even) state.c = resources[nearestOf(resources, state.c)] ?? 0;
       update();
     }
     function update() {
@@ -488,13 +531,12 @@
       const known = found.parameters !== null;
       parameters.textContent = known ? short(found.parameters) : "not recorded";
       share.textContent = known ? `${percent(found.parameters / controller.anchor)} of the anchor net` : "";
-      meter.style.width = known ? percent(found.parameters / controller.anchor) : "0";
+      meter.style.width = known ? `${100 * found.parameters / controller.anchor}%` : "0";
       macs.textContent = found.macs !== null && found.macs !== undefined ? short(found.macs) : "not recorded";
       drawTree(found.tree);
       drawLosses(found);
       if (ternary) ternary.update();
-      const where = spec.tasks.map((task, i) => `${task} ${percent(r[i])}`).join(", ");
-      live.textContent = `${where}, c ${c.toFixed(2)}: ${parameters.textContent} parameters, ${macs.textContent} MACs`;
+      tell(`${parameters.textContent} active parameters, ${macs.textContent} MACs, ${shape.textContent} nodes run`);
     }
     function drawTree(paths) {
       if (!paths) {
@@ -549,7 +591,7 @@
         `${task} passes streams ${paths[i].map((stream) => stream + 1).join(" ")}`).join("; ")}`);
       tree.replaceChildren(svg);
     }
-    function drawLosses({ point, recorded }) {
+    function drawLosses({ point, recorded, away, distance }) {
       const share = weights(point);
       const mean = (values) => sum(values.map((value, i) => value * share[i]));
       const kinds = [...new Set(Object.keys(point.metrics).map((name) => name.split("/").slice(1).join("/")))];
@@ -566,15 +608,18 @@
           make("th", { scope: "col" }, "test loss"), ...kinds.map((kind) =>
             make("th", { scope: "col" }, kind.replaceAll("_", " "))))),
         make("tbody", {}, ...rows)));
-      const at = point.preferences[recorded].map((part) => part.toFixed(2)).join(", ");
-      const distance = Math.sqrt(far(point.preferences[recorded], state.r)).toFixed(2);
+      const at = count > 6 ? `number ${recorded + 1} of ${point.preferences.length}`
+        : point.preferences[recorded].map((part) => part.toFixed(2)).join(", ");
       const c = point.c === null ? "" : `, c = ${point.c}`;
-      const computed = state.controller.grid
-        ? "Tree, parameters and multiply-accumulates: predicted by the trained controller on a grid. "
-        : "The controller's weights are not in the store: all is shown as recorded at the nearest evaluated preference. ";
+      const evaluated = `the nearest evaluated preference (${at}${c}), ${away.toFixed(2)} away`;
+      const computed = !state.controller.grid
+        ? "The controller's weights are not in the store: all is shown as recorded at the nearest evaluated preference. "
+        : distance === null ? `Tree, parameters and multiply-accumulates: as recorded at ${evaluated}. `
+          : "Tree, parameters and multiply-accumulates: what the trained controller predicts at the nearest point of a "
+            + `grid, ${distance.toFixed(2)} away. `;
       source.textContent = computed + (state.mix
         ? `Losses: inverse-distance mean of ${point.preferences.length} recorded preferences${c}; nothing was measured here.`
-        : `Losses: as recorded at the nearest evaluated preference (${at}${c}), ${distance} away.`)
+        : `Losses: as recorded at ${evaluated}.`)
         + ` Record ${state.controller.address}.`;
     }
 
@@ -683,15 +728,15 @@
       } };
     }
     chooseSeed();
+    moved = true;
   }
 
   // ---- page -----------------------------------------------------------------------------------------------
   document.getElementById("unscripted").remove();
   for (const table of document.querySelectorAll(".dymu-table table")) sortable(table);
-  for (const figure of document.querySelectorAll(".claims")) {
-    keepRoles(figure.querySelector("table"));
-    filterable(figure);
-  }
+  for (const table of document.querySelectorAll(".claims table")) keepRoles(table);
+  for (const claims of document.querySelectorAll(".claims")) allOrNone(claims);
+  for (const scroller of document.querySelectorAll(".dymu-table .scroll")) fit(scroller);
   if (data.explorer) explore(document.getElementById("explorer-view"), data.explorer);
   for (const chart of data.charts) drawChart(document.getElementById(`chart-${chart.id}`), chart);
   const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));

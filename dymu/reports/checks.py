@@ -64,8 +64,8 @@ class Margins:
 
 Measured = Margins | str
 Measure = Callable[[Case], Measured]
-Between = Callable[[Case, Case], Measured]
-"""A measure of two settings."""
+Between = Callable[[Case, Case | None], Measured]
+"""A measure of two settings, or of what speaks against the first where there is no second yet."""
 
 
 def _nothing(_: Case) -> Measured:
@@ -198,6 +198,20 @@ def within(first: Amount, second: Amount, *, tolerance: float) -> Measure:
         return Margins(
             by_seed={seed: tolerance - abs(x) for seed, x in found.items()},
             paper=None if printed is None else tolerance - abs(printed),
+        )
+
+    return measure
+
+
+def no_more_than(first: Amount, second: Amount, *, tolerance: float) -> Measure:
+    """The first exceeds the second by at most a part of it; margins are what is left of that part."""
+
+    def measure(case: Case) -> Measured:
+        printed = _printed(first, second, case, relative=True)
+        found = _differences(first, second, case, relative=True)
+        return Margins(
+            by_seed={seed: tolerance - x for seed, x in found.items()},
+            paper=None if printed is None else tolerance - printed,
         )
 
     return measure

@@ -23,17 +23,16 @@ def wider_range_with_own_features(*, relative: bool) -> Between:
             and reference points of their own, so that their hypervolumes have no common unit.
     """
 
-    def measure(one: Case, two: Case) -> Measured:
-        if not (one.has_two_ends and two.has_two_ends):
+    def measure(one: Case, two: Case | None) -> Measured:
+        cases = [one] if two is None else [one, two]
+        if not all(each.has_two_ends for each in cases):
             return "only one resource preference was measured"
-        leads = [
-            _difference(rich(_HYPERVOLUME, SINGLE_TASK), frugal(_HYPERVOLUME), each) for each in (one, two)
-        ]
-        names = [each.results.manifest.study for each in (one, two)]
+        leads = [_difference(rich(_HYPERVOLUME, SINGLE_TASK), frugal(_HYPERVOLUME), each) for each in cases]
+        names = [each.results.manifest.study for each in cases]
         for name, lead in zip(names, leads, strict=True):
             if len({x > 0 for x in lead.values()}) > 1:
                 return f"the single-task nets of {name} are above its c = 1 at some seeds and below at others"
-        if not all(leads):
+        if two is None or not all(leads):
             return Margins(by_seed={})
         useful = [min(lead.values()) > 0 for lead in leads]
         if useful[0] == useful[1]:

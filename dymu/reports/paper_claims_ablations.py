@@ -11,6 +11,7 @@ from dymu.reports.checks import (
     exceeds,
     frugal,
     least,
+    no_more_than,
     rich,
     within,
 )
@@ -199,6 +200,13 @@ _STATIC = (
         "parameters beyond BMTAS's, relative",
         exceeds(rich(_SIZE), rich(_SIZE, "bmtas"), relative=True),
         (BASELINE, "bmtas"),
+    ),
+    _retrained(
+        "G19d",
+        "It is no larger than LTB's net",
+        ".05 less the parameters beyond LTB's, relative",
+        no_more_than(rich(_SIZE), rich(_SIZE, "ltb"), tolerance=0.05),
+        (BASELINE, "ltb"),
     ),
     _retrained(
         "G20a",

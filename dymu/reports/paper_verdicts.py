@@ -151,12 +151,14 @@ def _measured(evidence: Evidence, check: Check, case: Case | None) -> tuple[Meas
     name = case.results.manifest.name
     if check.between is None:
         return check.measure(case), (name,)
+    if not evidence.others:
+        return check.between(case, None), (name,)
     found = [(check.between(case, other), (name, other.results.manifest.name)) for other in evidence.others]
 
     def seeds(measured: Measured) -> int:
         return -1 if isinstance(measured, str) else len(measured.by_seed)
 
-    return max(found, key=lambda pair: seeds(pair[0]), default=(Margins(by_seed={}), ()))
+    return max(found, key=lambda pair: seeds(pair[0]))
 
 
 def _inapplicable(check: Check, reason: str) -> Finding:

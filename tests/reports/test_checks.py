@@ -18,6 +18,7 @@ from dymu.reports.checks import (
     exceeds,
     frugal,
     least,
+    no_more_than,
     only_if,
     rich,
     within,
@@ -115,6 +116,16 @@ def test_without_printed_values_there_is_no_printed_side(case: Case) -> None:
 def test_within_leaves_what_remains_of_the_tolerance(case: Case) -> None:
     found = within(frugal("hypervolume"), rich("hypervolume"), tolerance=0.2)(case)
     assert margins(found)[1] == pytest.approx(0.2 - 2 / 16)
+
+
+def test_no_more_than_has_one_side_only(case: Case) -> None:
+    cost = "active_parameters"
+    more = no_more_than(rich(cost), frugal(cost), tolerance=0.05)(case)
+    less = no_more_than(frugal(cost), rich(cost), tolerance=0.05)(case)
+    assert all(margin < 0 for margin in margins(more))
+    assert all(margin > 0.05 for margin in margins(less))
+    assert isinstance(more, Margins)
+    assert more.paper == pytest.approx(0.05 - (41.06 / 34.68 - 1))
 
 
 def test_the_fall_from_one_end_to_the_other_is_compared(case: Case) -> None:

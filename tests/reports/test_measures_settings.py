@@ -96,3 +96,10 @@ def test_printed_falls_stand_beside_and_a_pair_that_the_paper_contradicts_does_n
     assert found.paper == pytest.approx(2.32 - 0.35)
     text = measure(setting("pascal3-ours", WIDE, (4.26, 4.25)), narrow)
     assert text == "the paper prints falls of 0.01 and 0.35 for these settings"
+
+
+def test_a_first_setting_of_no_kind_needs_no_second(setting: Made) -> None:
+    measure = wider_range_with_own_features(relative=False)
+    assert margins(measure(setting("a-ours", WIDE), None)).by_seed == {}
+    split = setting("b-ours", WIDE, change=lambda seed: -20.0 if seed == 1 else 0.0)
+    assert isinstance(measure(split, None), str)

@@ -137,7 +137,8 @@ def test_seeds_that_disagree_are_counted_on_either_side(study: Any) -> None:
 
 
 def test_a_claim_about_two_settings_takes_the_one_with_most_seeds(study: Any, other_arm: Any) -> None:
-    def common(one: Case, two: Case) -> Measured:
+    def common(one: Case, two: Case | None) -> Measured:
+        assert two is not None
         if two.results.manifest.study == "c-ours":
             return "it is no such setting"
         seeds = set(one.results.of("baseline")) & set(two.results.of("baseline"))

@@ -1,7 +1,7 @@
 """Training curves: what each stage logged, one figure per stage, one line per arm.
 
-Thin lines are seeds and, of a stage that an arm has several times (the nets of a static grid), each of them.
-What is logged for each of many tasks is drawn as its mean over tasks.
+Thin lines are seeds and, of a stage that an arm has several times (the nets of a static grid), each of them;
+of more than a few, a band reaches from the lowest to the highest. What is logged for each of many tasks is drawn as its mean over tasks.
 """
 
 from collections import Counter
@@ -28,6 +28,7 @@ _ROW_IN = 1.55
 _LOGARITHMIC = ("temperature", "learning_rate")
 _DECADES = 200  # highest by lowest, from which on ticks are whole decades
 _CONSTANT = 1 + 1e-9  # highest by lowest
+_MAX_THIN = 6  # lines of one arm that an eye can follow
 _MAX_TASKS = 5  # of more, each task has no panel of its own
 
 
@@ -144,7 +145,13 @@ def _draw_group(axis: Any, seeds: Sequence[Sequence[Line]], metric: str, index: 
         for lines in seeds
     ]
     series = [(steps, values) for steps, values in series if steps]
-    if len(series) > 1:
+    common = sorted(set.intersection(*(set(steps) for steps, _ in series))) if series else []
+    rows = [dict(zip(steps, values, strict=True)) for steps, values in series]
+    value_RS = np.array([[row[step] for step in common] for row in rows])
+    if len(series) > _MAX_THIN and common:
+        style = {"color": line_of(index)["color"], "alpha": 0.18, "linewidth": 0}
+        axis.fill_between(common, value_RS.min(axis=0), value_RS.max(axis=0), **style)
+    elif len(series) > 1:
         # One artist for all: a figure of many seeds has a thousand of them.
         thin = LineCollection(
             [np.column_stack(one) for one in series],
@@ -155,10 +162,8 @@ def _draw_group(axis: Any, seeds: Sequence[Sequence[Line]], metric: str, index: 
         )
         axis.add_collection(thin)
         axis.autoscale_view()
-    common = sorted(set.intersection(*(set(steps) for steps, _ in series))) if series else []
     if common:
-        rows = [dict(zip(steps, values, strict=True)) for steps, values in series]
-        axis.plot(common, [np.mean([row[step] for row in rows]) for step in common], **line_of(index))
+        axis.plot(common, value_RS.mean(axis=0), **line_of(index))
 
 
 def _over_tasks(lines: Sequence[Line], tasks: Sequence[str]) -> list[Line]:

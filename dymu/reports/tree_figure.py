@@ -20,7 +20,7 @@ _NARROW_LAYERS = 10  # two trees of more layers do not fit a column of a paper
 _STREAM_IN, _ROW_EXTRA_IN = 0.17, 0.48
 _LANE = 0.14  # between tasks on one edge, in streams
 _NAME = 9  # characters of a task beside its head, in a figure of one column
-_ROUND: Any = BoxStyle("round", pad=0.03, rounding_size=0.12)  # of a node
+_ROUND = BoxStyle.Round(pad=0.03, rounding_size=0.12)  # of a node
 _HEAD = 0.9  # from the last layer to the heads, in layers
 
 

@@ -1,8 +1,9 @@
 """Reads a metrics file as it grows."""
 
-import json
 import os
 from pathlib import Path
+
+from pydantic_core import from_json
 
 from dymu.errors import TrackingError
 
@@ -57,7 +58,7 @@ def parse_lines(content: bytes, *, where: str) -> list[Line]:
 
 def _parse(line: bytes, where: str) -> Line:
     try:
-        form = json.loads(line)
+        form = from_json(line)
         return int(form["step"]), {str(key): float(value) for key, value in form["metrics"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrackingError(

@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.collections import PolyCollection
 
 from dymu.errors import ReportError
 from dymu.reports.collect import results_of
@@ -53,6 +54,23 @@ def test_seeds_are_thin_lines_and_their_mean_a_thick_one(study: Any) -> None:
     thin: Any = panel.collections
     assert [(len(seeds.get_segments()), *seeds.get_linewidths()) for seeds in thin] == [(3, 0.4)]
     assert [line.get_linewidth() for line in panel.lines] == [1.1]
+
+
+def test_many_seeds_are_a_band(study: Any) -> None:
+    study.arms, study.seeds = {"baseline": study.arms["baseline"]}, tuple(range(7))
+    study.publish()
+    for seed in study.seeds:
+        address = study.steps("baseline", seed)["edge"]
+        spool = Spool(study.store.work_dir(address), address=address)
+        for step in range(3):
+            spool.log(step, {"objective": float(seed + step)})
+    with paper_style():
+        panel = curves(results_of(study.store, study.manifest), study.store)["edge"].axes[0]
+    (band,) = panel.collections
+    assert isinstance(band, PolyCollection)
+    corners = {tuple(corner) for corner in band.get_paths()[0].vertices.tolist()}
+    assert corners == {(0, 0), (1, 1), (2, 2), (0, 6), (1, 7), (2, 8)}
+    assert list(panel.lines[0].get_ydata()) == [3.0, 4.0, 5.0]
 
 
 def test_the_nets_of_a_static_grid_are_lines_of_one_figure(grid_study: Any) -> None:

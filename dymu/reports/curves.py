@@ -1,7 +1,8 @@
 """Training curves: what each stage logged, one figure per stage, one line per arm.
 
 Thin lines are seeds and, of a stage that an arm has several times (the nets of a static grid), each of them;
-of more than a few, a band reaches from the lowest to the highest. What is logged for each of many tasks is drawn as its mean over tasks.
+of more than a few, a band reaches from the lowest to the highest. What is logged for each of many tasks is
+drawn as its mean over tasks.
 """
 
 from collections import Counter

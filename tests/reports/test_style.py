@@ -1,14 +1,27 @@
 import gc
 import re
+from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib as mpl
+import numpy as np
 import pytest
+from matplotlib import colormaps
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from dymu.errors import ReportError
-from dymu.reports.style import COLOURS, line_of, paper_style, resource_style, save, shortened, svg_text
+from dymu.reports.style import (
+    COLOURS,
+    MAP_COLOURS,
+    line_of,
+    paper_style,
+    resource_style,
+    save,
+    shortened,
+    svg_text,
+)
 
 
 def some_figure(text: str) -> Figure:
@@ -43,6 +56,53 @@ def test_settings_of_the_user_do_not_change_figures_and_stay() -> None:
 def test_lines_of_many_arms_all_differ() -> None:
     assert len({str(line_of(index)) for index in range(28)}) == 28
     assert all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in COLOURS)
+
+
+# Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency"
+# (2009): full deficiency, on linear RGB.
+DEFICIENCIES = {
+    "none": np.eye(3),
+    "protan": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deutan": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritan": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+XYZ_OF_RGB = np.array([[0.4125, 0.3576, 0.1804], [0.2127, 0.7152, 0.0722], [0.0193, 0.1192, 0.9503]])
+
+
+def seen(colour: str, deficiency: str) -> np.ndarray:
+    """CIELAB of a colour as somebody with a colour vision deficiency sees it."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    simulated = np.clip(np.array(DEFICIENCIES[deficiency]) @ linear, 0, 1)
+    part = (XYZ_OF_RGB @ simulated) / XYZ_OF_RGB.sum(axis=1)
+    x, y, z = np.where(part > (6 / 29) ** 3, np.cbrt(part), part / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_every_reader_can_tell_colours_of_lines_apart(deficiency: str) -> None:
+    labs = [seen(colour, deficiency) for colour in (*COLOURS, "#FFFFFF")]
+    apart = [float(np.linalg.norm(one - two)) for one, two in combinations(labs, 2)]
+    assert min(apart) > 15, "a difference of 2.3 is just noticeable"
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_colours_of_maps_grow_lighter_for_every_reader(deficiency: str) -> None:
+    steps = [to_hex(colour) for colour in colormaps[MAP_COLOURS](np.linspace(0, 1, 32))]
+    lightness = [seen(colour, deficiency)[0] for colour in steps]
+    assert np.diff(lightness).min() > 0
 
 
 def test_long_labels_end_with_an_ellipsis() -> None:

@@ -1,5 +1,7 @@
 """Verbs that read records: ``table``, ``figure``, ``claims`` and ``records``."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,12 +60,16 @@ def table(
 ) -> None:
     """Print a table of the paper with the measured values beside the printed ones, from records."""
     from dymu.reports import collect
+    from dymu.reports.footnotes import about_mixture
     from dymu.reports.metric_table import table_of
 
     results = collect.find_results(
         reading(store), number=number, kind="table", study=study, question=question, allow_mixed=allow_mixed
     )
     _print(table_of(results, number, provenance=provenance), style, as_json=as_json)
+    if style is Style.CSV and not as_json:  # which has no place for footnotes
+        for mixture in results.mixed:
+            print(about_mixture(results, mixture), file=sys.stderr)
 
 
 @app.command(
@@ -154,6 +160,7 @@ def claims(
     from dymu.reports import collect
     from dymu.reports.claims import check_claims, claims_table
     from dymu.reports.evidence import gather
+    from dymu.reports.footnotes import about_mixture
 
     if study is not None and question is None and number is None:
         evidence = gather(reading(store), study, allow_mixed=allow_mixed, against=against)
@@ -167,7 +174,8 @@ def claims(
         reading(store), number=number, kind="table", study=study, question=question, allow_mixed=allow_mixed
     )
     made = claims_table(check_claims(results), target=results.manifest.target)
-    _print(made, style, as_json=as_json)
+    mixed = tuple(about_mixture(results, mixture) for mixture in results.mixed)
+    _print(replace(made, footnotes=(*made.footnotes, *mixed)), style, as_json=as_json)
 
 
 @app.command(

@@ -61,7 +61,7 @@ class Notes:
         if results.note:
             yield results.note
         for mixture in results.mixed:
-            yield _about_mixture(results, mixture)
+            yield about_mixture(results, mixture)
         yield _about_seeds(results)
         if self._volumes:
             yield from _about_volumes(results, uniformity=self._parameters)
@@ -126,7 +126,7 @@ def _about_seeds(results: Results) -> str:
     return f"Mean ± half of the 95 % t-interval over {_seeds(seeds)}, {number}."
 
 
-def _about_mixture(results: Results, mixture: Mixture) -> str:
+def about_mixture(results: Results, mixture: Mixture) -> str:
     """What was let through: who has which value."""
     sides = []
     for value, cells in mixture.sides:
@@ -142,7 +142,7 @@ def _about_volumes(results: Results, *, uniformity: bool) -> Iterator[str]:
     if not results.records:
         return
     record = next(iter(results.records.values()))
-    floor = record.values.get("uniformity_floor")
+    floor = results.infos.get("uniformity_floor")
     note = f"HV: hypervolume of scaled test losses below {_corner(record.reference_point)}."
     if floor is not None and uniformity:
         note += f" Unif.: a model that ignores the preference has about {floor.value:.3f}."

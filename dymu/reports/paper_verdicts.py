@@ -24,6 +24,7 @@ from dymu.reports.claims import (
 )
 from dymu.reports.compare import Comparison, paired
 from dymu.reports.evidence import Evidence
+from dymu.reports.footnotes import about_mixture
 from dymu.reports.missing_runs import runs
 from dymu.reports.paper_claims import CHECKS
 from dymu.reports.significance import spread_text
@@ -211,6 +212,10 @@ def evidence_notes(evidence: Evidence, findings: Sequence[Finding], *, where: bo
     split = [_split(f) for f in findings if f.outcome == "undecided" and f.comparison.n >= LEAST_SEEDS]
     if split:
         notes.append(f"Undecided because seeds disagree: {', '.join(split)}. {SPLIT_NOTE}")
+    used = {name for f in findings for name in f.where.split(" and ")}
+    for results in (case.results for case in (*evidence.cases, *evidence.others)):
+        if results.manifest.name in used:
+            notes += [f"{results.manifest.name}: {about_mixture(results, each)}" for each in results.mixed]
     return [*notes, *(f"Left out: {reason}" for reason in evidence.left_out)]
 
 

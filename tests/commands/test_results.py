@@ -78,7 +78,12 @@ def test_records_of_other_data_share_a_table_only_if_that_is_allowed(dymu: Dymu,
     assert "the digest of the data is 'one' and 'two'" in said.err
     said = dymu("table", "6", "--allow-mixed", "--style", "markdown")
     assert said.code == 0
-    assert "one (Ours at seed 0), two (Other at seed 0). Compare these rows with care." in said.out
+    warning = "one (Ours at seed 0), two (Other at seed 0). Compare these rows with care."
+    assert warning in said.out
+    assert warning in dymu("claims", "6", "--allow-mixed", "--style", "markdown").out
+    said = dymu("table", "6", "--allow-mixed", "--style", "csv")  # has no place for notes
+    assert warning in said.err
+    assert len(said.out.splitlines()) == 3
 
 
 def test_figures_are_listed_by_path(finished: Dymu, tmp_path: Path) -> None:

@@ -156,6 +156,13 @@ def test_a_claim_about_two_settings_takes_the_one_with_most_seeds(study: Any, ot
     assert judge(chosen, [of_two])[0].reason == "it is no such setting"
 
 
+def test_records_that_were_let_through_are_told_below_the_verdicts(study: Any) -> None:
+    study.publish(lambda arm, _, r: replace(r, data_digest="other") if arm == "no-affinity" else r)
+    evidence = gather(study.store, "digits-ours", allow_mixed=True)
+    table = findings_table(evidence, judge(evidence, [check()]))
+    assert "digits-ours.branching_regularizer: Not made alike: the digest of the data" in notes(table)
+
+
 def test_what_was_left_out_is_a_footnote(study: Any) -> None:
     _, findings = found(study, check())
     table = findings_table(

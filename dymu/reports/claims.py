@@ -24,11 +24,11 @@ from dymu.artifacts.fingerprint import rebuild
 from dymu.artifacts.manifest import ManifestArm
 from dymu.errors import ReportError
 from dymu.reports.collect import Results
-from dymu.reports.compare import Comparison, paired
+from dymu.reports.compare import Comparison
 from dymu.reports.effect import effect_size
 from dymu.reports.intervals import bca
 from dymu.reports.multiple import benjamini_hochberg
-from dymu.reports.significance import spread_text
+from dymu.reports.significance import MOST_PAIRS, paired_up_to, spread_text
 from dymu.reports.table import Cell, Column, Table, signed
 from dymu.spec.ablation import BASELINE, Claim
 
@@ -149,16 +149,21 @@ def adjusted_p(comparisons: Sequence[Comparison]) -> list[float | None]:
 def p_note(comparisons: Sequence[Comparison]) -> str:
     """Over how many tests p is adjusted."""
     tests = sum(each.p is not None for each in comparisons)
-    return f"p adj.: p after Benjamini and Hochberg over the {tests} tests of this table."
+    over = f"the {tests} tests" if tests != 1 else "the only test"
+    return f"p adj.: p after Benjamini and Hochberg over {over} of this table."
 
 
 def smallest_p_notes(comparisons: Sequence[Comparison]) -> list[str]:
     """What p cannot fall below, for each number of seeds in a table."""
     smallest = {each.n: each.smallest_p for each in comparisons if each.smallest_p}
-    return [
+    notes = [
         f"p: exact two-sided sign-flip test; with {n} seed{'s' if n > 1 else ''} it cannot be below {p:.3g}."
         for n, p in sorted(smallest.items())
     ]
+    many = (
+        [f"Of more than {MOST_PAIRS} seeds the first {MOST_PAIRS} count."] if MOST_PAIRS in smallest else []
+    )
+    return [*notes, *many]
 
 
 def effect_text(differences: Sequence[float]) -> str:
@@ -212,7 +217,7 @@ def _verdict(results: Results, arm: ManifestArm, claim: Claim) -> Verdict:
         against = results.values(results.arms[0].name, claim.metric)
     else:
         against = results.values(arm.name, claim.against)
-    comparison = paired(values, against)
+    comparison = paired_up_to(MOST_PAIRS, values, against)
     relative = None
     if claim.against != ZERO:
         relative = tuple(

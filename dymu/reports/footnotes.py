@@ -7,7 +7,7 @@ from dymu.metrics import cost
 from dymu.reports.collect import Cell, Results
 from dymu.reports.comparable import Mixture, budgets
 from dymu.reports.shares import anchor_of
-from dymu.reports.table import count
+from dymu.reports.table import count, seed_list
 
 ANCHOR = "anchor_parameters"
 _SINGLE_TASK = "single-task"
@@ -195,8 +195,7 @@ def _other_budgets(results: Results, arm: ManifestArm) -> str:
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    listed = ", ".join(str(seed) for seed in seeds)
-    return f"seed {listed}" if len(seeds) == 1 else f"seeds {listed}"
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seed_list(seeds)}"
 
 
 def _letter(index: int) -> str:

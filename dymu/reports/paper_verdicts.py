@@ -27,7 +27,7 @@ from dymu.reports.evidence import Evidence
 from dymu.reports.footnotes import about_mixture
 from dymu.reports.missing_runs import runs
 from dymu.reports.paper_claims import CHECKS
-from dymu.reports.significance import spread_text
+from dymu.reports.significance import MOST_PAIRS, paired_up_to, spread_text
 from dymu.reports.table import Cell, Column, Table, signed
 
 Outcome = Decision | Literal["not applicable"]
@@ -135,10 +135,11 @@ def _finding(evidence: Evidence, check: Check, exists: Callable[[str], bool]) ->
     absent = [run.text for run in needed if not exists(run.text)]
     if absent and not margins:
         return _inapplicable(check, f"`{absent[0]}` cannot be run")
+    comparison = paired_up_to(MOST_PAIRS, margins, dict.fromkeys(margins, 0.0))
     return Finding(
         check=check,
-        outcome=decide_margins(list(margins.values()), may_tie=check.may_tie),
-        comparison=paired(margins, dict.fromkeys(margins, 0.0)),
+        outcome=decide_margins(comparison.differences, may_tie=check.may_tie),
+        comparison=comparison,
         paper=measured.paper,
         where=" and ".join(names) if margins else "",
         commands=tuple(run.command(LEAST_SEEDS) for run in needed if run.text not in absent),

@@ -9,7 +9,7 @@ from dymu.reports.compare import Comparison, Estimate, paired, smallest_p
 from dymu.reports.effect import effect_size
 from dymu.reports.intervals import bca
 from dymu.reports.multiple import benjamini_hochberg
-from dymu.reports.table import MISSING, NONE, Cell, Column, count, signed
+from dymu.reports.table import MISSING, NONE, Cell, Column, count, seed_list, signed
 from dymu.spec.ablation import BASELINE
 
 # The exact test of 30 pairs takes milliseconds, that of 40 a second. Of more seeds the first are taken.
@@ -105,7 +105,7 @@ class Significance:
             f"for the {len(self._found)} tests of this table; unadjusted, {seeds} give no less than {least}."
         )
         if self._some_seeds:
-            each = ", ".join(f"{label} ({_listed(seeds)})" for label, seeds in self._some_seeds.items())
+            each = ", ".join(f"{label} ({seed_list(seeds)})" for label, seeds in self._some_seeds.items())
             yield (
                 f"{_DIFFERENCE} and {_P} pair the seeds that a row and {self._label} have in common, the "
                 f"first {MOST_PAIRS} at most, and need two. Fewer than there are: {each}."
@@ -143,10 +143,6 @@ def spread_text(found: Estimate) -> str:
 def p_text(p: float) -> str:
     """A p as printed."""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(str(seed) for seed in seeds) or "none"
 
 
 def _counterpart(results: Results, baseline: ManifestArm, c: float | None) -> float | None:

@@ -1,6 +1,7 @@
 """A table as data: what is printed, whatever it is printed as."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ ARROWS = {True: "↑", False: "↓", None: ""}
 STARS: dict[Mark, str] = {"best": "**", "second": "*", "": ""}
 """Marks where text has no styles: in Markdown, and in terminals whose output goes to a file."""
 LEGEND: tuple[tuple[Mark, str], ...] = (("best", "best"), ("second", "second best"))
+_MOST_LISTED = 5  # seeds
 NONE = "–"
 """Where there is nothing to be measured, as in a row that is compared with itself."""
 
@@ -166,6 +168,14 @@ def count(number: float) -> str:
         if abs(number) >= size:
             return f"{number / size:.{digits}f}{letter}"
     return f"{number:.0f}"
+
+
+def seed_list(seeds: Sequence[int]) -> str:
+    """Seeds as printed: ``0, 1, 4``; many that follow each other as ``0 to 20``."""
+    first, last = min(seeds, default=0), max(seeds, default=0)
+    if len(seeds) > _MOST_LISTED and sorted(seeds) == list(range(first, last + 1)):
+        return f"{first} to {last}"
+    return ", ".join(str(seed) for seed in seeds) or "none"
 
 
 def signed(number: float) -> str:

@@ -12,6 +12,7 @@ from dymu.errors import ReportError
 from dymu.reports.claims import Verdict, adjusted_p, check_claims, claims_table, decide, effect_text, in_words
 from dymu.reports.collect import results_of
 from dymu.reports.compare import paired
+from dymu.reports.significance import MOST_PAIRS
 from dymu.spec.ablation import Claim
 from dymu.spec.evaluation import EvaluationConfig
 
@@ -189,6 +190,16 @@ def test_many_seeds_have_a_bootstrap_interval_with_its_n_beside(study: Any) -> N
     (row,) = claims_table(check_claims(results_of(study.store, study.manifest))).rows
     assert row[3].detail.endswith("(n = 8)")
     assert float(row[4].text) < 0
+
+
+def test_of_very_many_seeds_the_first_count_and_it_is_said(study: Any) -> None:
+    study.seeds, study.cost_sample = tuple(range(45)), 5
+    study.arms = {name: study.arms[name] for name in ("baseline", "no-affinity")}
+    study.arms["no-affinity"].claims = (Claim(metric="hypervolume/c=0", direction="down"),)
+    study.publish()
+    verdicts = check_claims(results_of(study.store, study.manifest))
+    assert (verdicts[0].decision, verdicts[0].comparison.n) == ("reproduced", MOST_PAIRS)
+    assert "Of more than 30 seeds the first 30 count." in claims_table(verdicts).footnotes
 
 
 def test_an_effect_that_is_undefined_is_empty() -> None:

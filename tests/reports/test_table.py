@@ -1,7 +1,9 @@
+from collections.abc import Sequence
+
 import pytest
 
 from dymu.reports.compare import estimate
-from dymu.reports.table import Cell, Column, Table, cleaned, count, form, signed
+from dymu.reports.table import Cell, Column, Table, cleaned, count, form, seed_list, signed
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,11 @@ def test_text_is_cleaned_wherever_it_stands() -> None:
 
     assert cleaned(table("one\n\x07two")) == table("one two")
     assert cleaned(table("é → 東京 😀")) == table("é → 東京 😀")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"),
+    [((), "none"), ((0, 1, 2), "0, 1, 2"), (range(6), "0 to 5"), ((0, 1, 2, 3, 4, 6), "0, 1, 2, 3, 4, 6")],
+)
+def test_many_seeds_in_a_row_are_not_listed_one_by_one(seeds: Sequence[int], text: str) -> None:
+    assert seed_list(seeds) == text

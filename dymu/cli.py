@@ -3,6 +3,8 @@
 Libraries that take seconds to load are imported by the commands that need them.
 """
 
+import codecs
+import io
 import os
 import sys
 import warnings
@@ -56,6 +58,7 @@ def main() -> None:
     """Entry point; an error that a user can act upon is one message, without a traceback."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # for developers: `python -W default -m dymu`
+    _say_all_characters()
     try:
         app()
     except DymuError as error:
@@ -69,3 +72,13 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _say_all_characters() -> None:
+    """What tables have and a locale may lack, such as arrows, is ``?`` in a terminal and UTF-8 in a file."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8")

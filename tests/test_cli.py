@@ -1,3 +1,4 @@
+import io
 import os
 import resource
 import subprocess
@@ -108,7 +109,11 @@ def test_the_shell_can_complete_verbs() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("plan", "toy_studies:oars"), 2, "no study 'oars'; toy_studies has toy_studies:ours"),
+        (
+            ("plan", "toy_studies:oars"),
+            2,
+            "no study 'oars' (did you mean 'ours'?); toy_studies has toy_studies:ours",
+        ),
         (("plan", "toy_question", "--arm", "duoble"), 2, "did you mean 'double'?"),
         (("plan", "toy_studies:ours", "-o", "method.edge.scael=2"), 2, "has no field 'scael'"),
         (("plan", "toy_studies:ours", "--seeds", "0"), 2, "expected at least 1"),
@@ -145,3 +150,15 @@ def test_a_store_of_a_newer_version_is_left_alone(run_here: Dymu, tmp_path: Path
     assert said.code == 3
     assert "format 99" in said.err
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["store.json"]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_locale_without_arrows_ends_no_command(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    stream = io.TextIOWrapper(buffer, encoding="ascii")
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(cli, "app", lambda: stream.write("HV \N{UPWARDS ARROW}\n"))
+    cli.main()
+    stream.flush()
+    assert buffer.getvalue().decode() == ("HV ?\n" if terminal else "HV \N{UPWARDS ARROW}\n")

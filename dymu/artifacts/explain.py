@@ -66,7 +66,10 @@ def explain(
 
     for address in (left, right):
         if form_of(address) is None:
-            raise StoreError(f"nothing is known of {address}: it is neither published nor in the plan.")
+            raise StoreError(
+                f"nothing is known of {address}: it is neither published nor in the plan. "
+                "`dymu cache ls` lists what is published."
+            )
     return _explain(form_of, left, right)
 
 

@@ -122,5 +122,8 @@ def _advice(code: int | None) -> str:
             "DYMU_STORE; finished steps are kept and the same command goes on from there."
         )
     if code in NOT_WRITABLE:
-        return "A run needs a folder that it may write to; choose one with DYMU_STORE. Nothing was changed."
+        return (
+            "A run needs a folder that it may write to; choose one with --store or DYMU_STORE. "
+            "Nothing was changed."
+        )
     return "Finished steps are kept; the same command goes on from there."

@@ -227,9 +227,15 @@ def _record(form: dict[str, Any]) -> Record:
     return Record(
         **{
             **form,
-            "values": {name: Value(**value) for name, value in form["values"].items()},
+            "values": {name: _value(name, value) for name, value in form["values"].items()},
             "points": tuple(Point(**point) for point in form["points"]),
             "tasks": tuple(form["tasks"]),
             "reference_point": tuple(form["reference_point"]),
         }
     )
+
+
+def _value(name: str, form: dict[str, Any]) -> Value:
+    if not math.isfinite(form["value"]):
+        raise ValueError(f"its value {name} is {form['value']}, expected a finite number")
+    return Value(**form)

@@ -61,7 +61,7 @@ class ObjectStore(Store):
             check_format(marker[0], self.location)
         elif read_only:
             raise StoreError(
-                f"{self.location} is not a store. Run a study first, or name a store with DYMU_STORE."
+                f"{self.location} is not a store. Run a study first, or name one with --store or DYMU_STORE."
             )
         else:
             bucket.prove_conditions()

@@ -56,7 +56,8 @@ def check_format(marker: bytes, where: str) -> None:
     if written != STORE_FORMAT:
         raise StoreError(
             f"the store {where} has format {written}; this dymu knows format {STORE_FORMAT}. "
-            "Install the dymu that wrote it, or choose a folder with DYMU_STORE. Nothing was changed."
+            "Install the dymu that wrote it, or choose a folder with --store or DYMU_STORE. "
+            "Nothing was changed."
         )
 
 
@@ -95,14 +96,16 @@ class Store:
                 check_format(marker.read_bytes(), str(self.root))
         elif read_only:
             raise StoreError(
-                f"{self.root} is not a store. Run a study first, or name a store with DYMU_STORE."
+                f"{self.root} is not a store. Run a study first, or name one with --store or DYMU_STORE."
             )
         else:
             with disk_errors(self.root, doing="create the store"):
                 self.root.mkdir(parents=True, exist_ok=True)
                 write_whole(marker, json.dumps({"format": STORE_FORMAT}) + "\n")
         if not read_only and not os.access(self.root, os.W_OK | os.X_OK):
-            raise StoreError(f"the store {self.root} cannot be written. Choose a folder with DYMU_STORE.")
+            raise StoreError(
+                f"the store {self.root} cannot be written. Choose a folder with --store or DYMU_STORE."
+            )
 
     @property
     def location(self) -> str:

@@ -46,7 +46,8 @@ def predict(
     console.print(listing)
     console.print(
         f"{found.parameters:,.0f} parameters ({found.fraction:.1%} of the anchor net), "
-        f"{found.macs:,.0f} multiply-accumulates an image."
+        f"{found.macs:,.0f} multiply-accumulates an image.",
+        soft_wrap=True,
     )
 
 

@@ -10,6 +10,7 @@ from dymu.artifacts.location import open_store
 from dymu.commands.console import make_console, reading, size_text
 from dymu.commands.options import StoreDir, TrackingUri, examples
 from dymu.commands.targets import can_run
+from dymu.errors import ReportError
 
 if TYPE_CHECKING:
     from dymu.artifacts.preference_grid import PreferenceGrid
@@ -58,18 +59,22 @@ def report(
     what it predicts for any preference; otherwise, what was recorded. A study that MLflow knows keeps the
     file there, too.
     """
-    from dymu.artifacts.files import disk_errors, write_whole
+    from dymu.artifacts.files import write_whole
     from dymu.reports.html.document import report_page
 
     opened = reading(store)
     results = _results(opened, study, allow_mixed=allow_mixed)
     folder = out or opened.root / "reports" / results.manifest.name
-    grids = _grids(opened, results, folder / "grids")
     path = folder / "report.html"
-    page = report_page(results, opened, grids, exists=can_run)
-    with disk_errors(path, doing="write"):
+    try:
+        grids = _grids(opened, results, folder / "grids")
+        page = report_page(results, opened, grids, exists=can_run)
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, page)
+    except OSError as error:
+        raise ReportError(
+            f"the report cannot be written to {folder}: {error.strerror or error}. Name another with -o."
+        ) from error
     console = make_console()
     console.print(f"{path} ({size_text(len(page.encode()))})", soft_wrap=True, highlight=False)
     if not no_tracking:

@@ -54,6 +54,9 @@ def search_ls(store: StoreDir = None, as_json: Json = False) -> None:
             [{"name": r.name, "key": r.key, "trials": len(r.trials), "budget": r.budget} for r in results]
         )
         return
+    if not results:
+        print(f"{opened.location} has no searches. `dymu run MODULE:NAME` begins one.")
+        return
     listing = listing_of("search", "study", "objectives", "complete", "failed", "pruned", "budget")
     for result in results:
         counts = [str(len(result.in_state(state))) for state in ("complete", "failed", "pruned")]

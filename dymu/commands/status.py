@@ -61,7 +61,7 @@ def status(
         if as_json:
             print_json({"cluster": trouble, "studies": [study.form() for study in found]})
         else:
-            _show(make_console(), found)
+            _show(make_console(), found, clear=watch)
         if not watch or not any(study.state == "running" for study in found):
             return
         time.sleep(_LOOK_S)
@@ -82,10 +82,10 @@ def _jobs(address: str | None) -> "tuple[Sequence[Job], str]":
         return [], str(error)
 
 
-def _show(console: "Console", found: "Sequence[StudyOverview]") -> None:
+def _show(console: "Console", found: "Sequence[StudyOverview]", *, clear: bool) -> None:
     from dymu.run.views import status_tables
 
-    if console.is_terminal:
+    if clear and console.is_terminal:
         console.clear()
     for study in found:
         for shown in status_tables(study.stages, width=console.width):

@@ -24,8 +24,8 @@ from dymu.errors import StoreError
     [
         (errno.ENOSPC, "Free some space"),
         (errno.EDQUOT, "Free some space"),
-        (errno.EROFS, "choose one with DYMU_STORE"),
-        (errno.EACCES, "choose one with DYMU_STORE"),
+        (errno.EROFS, "choose one with --store or DYMU_STORE"),
+        (errno.EACCES, "choose one with --store or DYMU_STORE"),
         (errno.EIO, "the same command goes on from there"),
     ],
 )

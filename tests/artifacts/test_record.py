@@ -62,6 +62,15 @@ def test_value_that_is_not_finite_is_a_mistake(number: float) -> None:
         Value(value=number)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity"])
+def test_value_that_is_not_finite_is_no_record(number: str, tmp_path: Path) -> None:
+    record().write(tmp_path)
+    path = tmp_path / RECORD
+    path.write_text(path.read_text().replace('"value": 150.0', f'"value": {number}'))
+    with pytest.raises(StoreError, match=r"its value active_parameters/c=0 is (nan|inf), expected a finite"):
+        read_record(tmp_path)
+
+
 def test_loss_that_is_not_finite_is_not_written(tmp_path: Path) -> None:
     broken = record()
     broken.points[0].losses[0][0] = float("nan")

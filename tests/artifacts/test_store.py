@@ -114,7 +114,7 @@ def test_folder_that_cannot_be_written_is_refused(
     before = tree(store.root)
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     with pytest.raises(
-        StoreError, match=f"store {store.root} cannot be written. Choose a folder with DYMU_STORE"
+        StoreError, match=f"store {store.root} cannot be written. Choose a folder with --store or DYMU"
     ):
         Store(store.root)
     assert tree(store.root) == before

@@ -51,3 +51,11 @@ def test_what_a_study_is_beside_its_questions_has_a_report(finished: Dymu, tmp_p
     page = (tmp_path / "store" / "reports" / asked.study / "report.html").read_text()
     assert f"Claims of the paper on {asked.study}" in page
     assert f"dymu report {asked.study}.another`" in page
+
+
+def test_a_folder_that_cannot_be_written_is_refused(finished: Dymu, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = finished("report", "ablations.toy_question", "-o", str(tmp_path / "file"), "--no-tracking")
+    assert said.code == 4
+    assert f"the report cannot be written to {tmp_path / 'file'}: " in said.err
+    assert "Name another with -o." in said.err

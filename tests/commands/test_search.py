@@ -65,6 +65,11 @@ def test_a_pareto_set_is_shown_with_its_addresses(saved: SearchResult, dymu: Dym
     assert "Trial 2: seed 0: validate/0000000000000002." in shown.out
 
 
+def test_a_store_without_searches_says_so(finished: Dymu) -> None:
+    said = finished("search", "ls")
+    assert (said.code, "has no searches" in said.out) == (0, True)
+
+
 def test_all_trials_are_shown_on_request(saved: SearchResult, dymu: Dymu) -> None:
     everything = json.loads(dymu("search", "show", "studies.toy_search:two", "--all", "--json").out)
     assert len(everything["rows"]) == len(saved.trials)

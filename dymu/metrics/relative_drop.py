@@ -32,7 +32,7 @@ def relative_drop(
     if 0 in baselines_N:
         raise SpecError(f"baselines are {list(baselines_N)}; a change relative to 0 is undefined.")
     changes = [
-        (metric - baseline) / baseline * (1 if higher else -1)
+        (metric - baseline) / abs(baseline) * (1 if higher else -1)
         for metric, baseline, higher in zip(metrics_N, baselines_N, higher_is_better_N, strict=True)
     ]
     return 100 * sum(changes) / len(changes)

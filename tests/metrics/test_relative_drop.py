@@ -91,3 +91,8 @@ def test_lengths_must_agree(baselines: list[float]) -> None:
 def test_no_task_at_all_is_refused() -> None:
     with pytest.raises(SpecError, match="one each a task"):
         relative_drop([], baselines_N=[], higher_is_better_N=[])
+
+
+def test_a_metric_below_zero_that_falls_is_better_where_lower_is() -> None:
+    assert relative_drop((-1.8,), baselines_N=(-1.2,), higher_is_better_N=(False,)) == pytest.approx(50)
+    assert relative_drop((-1.8,), baselines_N=(-1.2,), higher_is_better_N=(True,)) == pytest.approx(-50)

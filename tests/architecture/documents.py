@@ -24,7 +24,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{page.name}" for page in
 # Why a block is not run here, and what runs its like instead.
 NEEDS = {
     "cluster": "starts servers and stays: tests/cluster, tests/run/jobs",
-    "server": "a server of MLflow or PostgreSQL: tests/tracking, tests/product",
+    "server": "a server of MLflow or PostgreSQL: test_operations.py, tests/tracking, tests/product",
     "gpu": "a CUDA device",
     "data": "a download, or images in an official layout: tests/commands/test_data.py",
     "bucket": "object storage: tests/artifacts, against a server on loopback",
@@ -43,6 +43,7 @@ _FOREIGN = frozenset(
         "aws",
         "git",
         "cp",
+        "mkdir",
         "rsync",
         "pg_dump",
         "pg_restore",

@@ -159,6 +159,7 @@ def claims(
     """
     from dymu.reports import collect
     from dymu.reports.claims import check_claims, claims_table
+    from dymu.reports.claims_listing import QuestionListing
     from dymu.reports.evidence import gather
     from dymu.reports.footnotes import about_mixture
 
@@ -173,9 +174,14 @@ def claims(
     results = collect.find_results(
         reading(store), number=number, kind="table", study=study, question=question, allow_mixed=allow_mixed
     )
-    made = claims_table(check_claims(results), target=results.manifest.target)
+    verdicts = check_claims(results)
+    made = claims_table(verdicts, target=results.manifest.target)
     mixed = tuple(about_mixture(results, mixture) for mixture in results.mixed)
-    _print(replace(made, footnotes=(*made.footnotes, *mixed)), style, as_json=as_json)
+    made = replace(made, title=f"Claims of {results.manifest.name}", footnotes=(*made.footnotes, *mixed))
+    if style is Style.TERMINAL and not as_json:
+        make_console().print(QuestionListing(verdicts, made))
+    else:
+        _print(made, style, as_json=as_json)
 
 
 @app.command(

@@ -182,14 +182,29 @@ def _header(results: Results, verdicts: Sequence[Verdict], paper: PaperClaims, t
 
 
 def _missing(results: Results) -> Markup | None:
-    if not results.missing:
+    names = {arm.name for arm in results.arms}
+    seeds: dict[str, list[int]] = {}
+    for entry in results.missing:
+        if entry.arm in names:
+            seeds.setdefault(results.arm(entry.arm).label, []).append(entry.seed)
+    if not seeds:
         return None
     rows = (
-        tag("li", f"{results.arm(entry.arm).label}, seed {entry.seed} {entry.address}".strip())
-        for entry in results.missing
-        if any(arm.name == entry.arm for arm in results.arms)
+        tag("li", f"{label}, seed{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}")
+        for label, of in seeds.items()
     )
-    return tag("div", tag("strong", "Missing"), tag("ul", *rows), class_="warning")
+    return tag(
+        "div",
+        tag("strong", "Missing"),
+        tag("ul", *rows),
+        tag(
+            "p",
+            tag("code", f"dymu status {results.manifest.name}"),
+            " says whether they failed, wait or run; notes below the table name what makes them.",
+            class_="note",
+        ),
+        class_="warning",
+    )
 
 
 def _results_section(results: Results, store: Store) -> Markup:

@@ -157,7 +157,14 @@ def test_without_scripts_the_page_says_what_is_missing(page_of: Callable[[], str
 
 def test_missing_records_are_listed(study: Any, page_of: Callable[[], str]) -> None:
     study.without = (("no-affinity", 1),)
-    assert "no task affinity, seed 1 evaluate/digits-ours-no-affinity-1" in page_of()
+    page = page_of()
+    assert "<li>no task affinity, seed 1</li>" in page
+    assert f"dymu status {study.manifest.name}" in page
+
+
+def test_missing_seeds_of_an_arm_are_one_line(study: Any, page_of: Callable[[], str]) -> None:
+    study.without = (("no-affinity", 0), ("no-affinity", 2))
+    assert "<li>no task affinity, seeds 0, 2</li>" in page_of()
 
 
 def test_figures_are_drawn_into_the_page(

@@ -32,6 +32,7 @@
     }
     return size !== 0 && size < 1e-3 ? value.toExponential(2) : `${parseFloat(value.toPrecision(4))}`;
   }
+  const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}\u2026` : text);
   function heat(share) {
     const at = clamp(share, 0, 1) * (VIRIDIS.length - 1);
     const low = Math.min(Math.floor(at), VIRIDIS.length - 2);
@@ -546,7 +547,7 @@
         return;
       }
       const layers = paths[0].length;
-      const names = Math.max(...spec.tasks.map((task) => task.length));
+      const names = Math.max(...spec.tasks.map((task) => cut(task, 28).length));
       const gap = layers > 8 ? 52 : 82;
       const lane = count > 8 ? 26 : 52;
       const left = 98;
@@ -583,7 +584,7 @@
       svg.append(make("text", { x: 4, y: y((count - 1) / 2) + 4 }, "image"));
       paths.forEach((_, task) => svg.append(
         make("circle", { cx: x(layers - 1) + gap, cy: y(task), r: 5, style: { fill: colour(task) } }),
-        make("text", { class: "name", x: x(layers - 1) + gap + 11, y: y(task) + 4 }, spec.tasks[task])));
+        make("text", { class: "name", x: x(layers - 1) + gap + 11, y: y(task) + 4 }, cut(spec.tasks[task], 28))));
       const shared = paths.length * layers - used.size;
       shape.textContent = `${used.size} of ${layers * count}`;
       shapeNote.textContent = shared ? `${shared} saved by sharing` : "nothing is shared";
@@ -639,8 +640,11 @@
       make("circle", { r: 2.5, fill: "#fff", stroke: "#000" }));
       svg.append(cells, make("polygon", { points: corners.map((corner) => corner.join(",")).join(" "), fill: "none",
         class: "axis" }), seen);
-      corners.forEach(([cx, cy], i) => svg.append(make("text", { class: "corner", x: clamp(cx, 34, 266),
-        y: cy + (i ? 20 : -10), "text-anchor": "middle" }, spec.tasks[i])));
+      corners.forEach(([cx, cy], i) => {
+        const long = i > 0 && spec.tasks[i].length > 8; // begins or ends at the edge, so that it stays inside
+        svg.append(make("text", { class: "corner", x: !long ? clamp(cx, 34, 266) : i === 1 ? 0 : size,
+          y: cy + (i ? 20 : -10), "text-anchor": !long ? "middle" : i === 1 ? "start" : "end" }, cut(spec.tasks[i], 17)));
+      });
       svg.append(handle);
       let drawn = null;
       let shapes = [];

@@ -10,7 +10,7 @@ from dymu.artifacts.location import open_store
 from dymu.commands.console import make_console, reading, size_text
 from dymu.commands.options import StoreDir, TrackingUri, examples
 from dymu.commands.targets import can_run
-from dymu.errors import ReportError
+from dymu.errors import ReportError, StoreError
 
 if TYPE_CHECKING:
     from dymu.artifacts.preference_grid import PreferenceGrid
@@ -78,7 +78,10 @@ def report(
     console = make_console()
     console.print(f"{path} ({size_text(len(page.encode()))})", soft_wrap=True, highlight=False)
     if not no_tracking:
-        url = _keep(open_store(store), results, path, tracking_uri)
+        try:
+            url = _keep(open_store(store), results, path, tracking_uri)
+        except StoreError as error:
+            raise StoreError(f"{error} The report is written; --no-tracking leaves MLflow out.") from error
         if url:
             console.print(f"MLflow: {url}", soft_wrap=True, highlight=False)
 

@@ -52,11 +52,11 @@ def controller_of_study(store: Store, study: Study, seed: int) -> TrainedControl
     """The trained controller of a study; it need not be evaluated yet.
 
     Raises:
-        SpecError: If the study's method has no controller, or the seed is negative.
+        SpecError: If the study's method has no controller, or the seed is none.
         StoreError: If the study has not been trained at this seed.
     """
-    if seed < 0:
-        raise SpecError(f"seed is {seed}; expected 0 or more.")
+    if not isinstance(seed, int) or seed < 0:
+        raise SpecError(f"seed is {seed!r}; expected a whole number from 0 on.")
     step = study.evaluation_step(seed)
     missing = [below.address for below in step.inputs.values() if not store.has(below.address)]
     if missing:

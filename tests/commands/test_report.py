@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dymu.artifacts.store import Store
+from dymu.errors import StoreError
 
 Dymu = Callable[..., Any]
 
@@ -59,3 +60,16 @@ def test_a_folder_that_cannot_be_written_is_refused(finished: Dymu, tmp_path: Pa
     assert said.code == 4
     assert f"the report cannot be written to {tmp_path / 'file'}: " in said.err
     assert "Name another with -o." in said.err
+
+
+def test_a_store_that_cannot_be_written_keeps_mlflow_from_the_report(
+    finished: Dymu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise StoreError("the store cannot be written.")
+
+    monkeypatch.setattr("dymu.commands.report.open_store", refuse)
+    said = finished("report", "ablations.toy_question", "-o", str(tmp_path / "out"))
+    assert said.code == 3
+    assert "The report is written; --no-tracking leaves MLflow out." in said.err
+    assert (tmp_path / "out" / "report.html").exists()

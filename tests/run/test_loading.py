@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,9 +92,10 @@ def test_a_study_that_is_not_there_is_named(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("trained")
-def test_a_negative_seed_is_refused() -> None:
-    with pytest.raises(SpecError, match="seed is -1; expected 0 or more"):
-        dymu.load("named_studies:ours", seed=-1)
+@pytest.mark.parametrize("seed", [-1, "3", None])
+def test_what_is_no_seed_is_refused(seed: Any) -> None:
+    with pytest.raises(SpecError, match=f"seed is {seed!r}; expected a whole number from 0 on"):
+        dymu.load("named_studies:ours", seed=seed)
 
 
 def test_a_module_of_studies_is_not_one_study(folder: Path) -> None:

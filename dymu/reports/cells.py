@@ -87,7 +87,7 @@ def cell_of(
     details.append(f"n = {found.n}" if found.n != len(records) else "")
     return Cell(
         text=metric.text(found.mean),
-        spread=metric.text(found.half_width) if found.half_width else "",
+        spread="" if found.exact else metric.text(found.half_width or 0.0),
         detail=", ".join(filter(None, details)),
         paper=paper,
         paper_value=paper_value,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dymu.errors import ReportError
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-9  # differences that are smaller parts of a number are none
 MAX_SEEDS = 40  # 2^20 sums on either side: a second
 
 
@@ -32,6 +33,11 @@ class Estimate:
     mean: float
     half_width: float | None
     n: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether there is no interval worth printing: a single seed, or values that differ by rounding."""
+        return not self.half_width or self.half_width <= ROUNDING * abs(self.mean)
 
     @property
     def lower(self) -> float | None:
@@ -121,7 +127,7 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     sizes = np.abs(np.asarray(differences, dtype=np.float64))
     observed = abs(float(np.sum(np.asarray(differences, dtype=np.float64))))
     # Sums that differ by rounding only are one sum.
-    threshold = observed - 1e-9 * float(np.sum(sizes))
+    threshold = observed - ROUNDING * float(np.sum(sizes))
     if threshold <= 0:
         return 1.0
     left, right = _signed_sums(sizes[: n // 2]), np.sort(_signed_sums(sizes[n // 2 :]))

@@ -63,7 +63,11 @@ def latex(table: Table) -> str:
     alignment = "".join("l" if column.plain else "r" for column in table.columns)
     heads = " & ".join(_head(column) for column in table.columns)
     belows = " & ".join(_text(column.below) for column in table.columns)
-    lines = [f"% {_text(table.title)}", rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}", r"\toprule"]
+    lines = [
+        f"% {_text(table.title)}; packages: booktabs, xcolor",
+        rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
+        r"\toprule",
+    ]
     lines.append(rf"{heads} \\")
     if any(column.below for column in table.columns):
         lines.append(rf"{belows} \\")

@@ -14,7 +14,6 @@ from dymu.spec.ablation import BASELINE
 
 # The exact test of 30 pairs takes milliseconds, that of 40 a second. Of more seeds the first are taken.
 MOST_PAIRS = 30
-_ROUNDING = 1e-9  # as in sign_flip_p
 _DIFFERENCE, _P = "Diff.", "p"
 
 Row = tuple[ManifestArm, float | None]
@@ -135,7 +134,7 @@ def difference_cell(found: Comparison) -> Cell:
 def spread_text(found: Estimate) -> str:
     """Half of an interval as printed; empty where values differ by nothing but rounding."""
     half = found.half_width
-    if not half or half <= _ROUNDING * abs(found.mean):
+    if half is None or found.exact:
         return ""
     return count(half) if half >= 99.5 else f"{half:.2g}"
 

@@ -79,3 +79,11 @@ def test_only_seeds_that_both_have_are_compared() -> None:
 def test_no_common_seed_compares_nothing() -> None:
     found = paired({0: 1.0}, {1: 1.0})
     assert (found.n, found.estimate, found.p, found.smallest_p) == (0, None, None, None)
+
+
+def test_an_interval_that_is_nothing_but_rounding_is_none() -> None:
+    assert estimate([1.0]).exact
+    assert estimate([5.0, 5.0, 5.0]).exact
+    assert estimate([5.0, 5.0 + 1e-12, 5.0]).exact
+    assert not estimate([5.0, 5.01]).exact
+    assert not estimate([-1e-12, 1e-12]).exact  # about zero everything is large

@@ -64,7 +64,7 @@ def latex(table: Table) -> str:
     heads = " & ".join(_head(column) for column in table.columns)
     belows = " & ".join(_text(column.below) for column in table.columns)
     lines = [
-        f"% {_text(table.title)}; packages: booktabs, xcolor",
+        f"% {_text(table.title)}",
         rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
         r"\toprule",
     ]

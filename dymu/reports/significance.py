@@ -107,7 +107,7 @@ class Significance:
             each = ", ".join(f"{label} ({seed_list(seeds)})" for label, seeds in self._some_seeds.items())
             yield (
                 f"{_DIFFERENCE} and {_P} pair the seeds that a row and {self._label} have in common, the "
-                f"first {MOST_PAIRS} at most, and need two. Fewer than there are: {each}."
+                f"first {MOST_PAIRS} at most, and need two. Paired at some seeds only: {each}."
             )
 
 

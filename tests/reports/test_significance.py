@@ -175,7 +175,7 @@ def test_seeds_that_only_one_side_has_are_left_out_and_it_is_said(results: Resul
     assert tested.cells(results.arm("no-affinity"), [0.0])[0].text == "–"
     assert list(tested.notes())[-1] == (
         "Diff. and p pair the seeds that a row and Ours have in common, the first 30 at most, and need two. "
-        "Fewer than there are: no L_inactive (0, 1), no task affinity (none)."
+        "Paired at some seeds only: no L_inactive (0, 1), no task affinity (none)."
     )
 
 

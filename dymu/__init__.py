@@ -12,6 +12,12 @@ Where to begin:
   `dymu.stages.weight.WeightConfig`; every config is a frozen value made by `dymu.artifacts.config.config`.
 - *Read records*: `dymu.artifacts.location.open_store`, `dymu.reports.frame.records_frame`.
 - *Look up a formula*: `dymu.objectives` and `dymu.metrics` are pure functions with their source in the paper.
+
+A name ends in the letters of its axes: ``parent_probs_PLNN`` is (preferences, layers, child, parent). B
+images of a batch, C channels, H rows, W columns; N tasks (and streams, as there are as many), L layers, P
+or S preferences, D affine channels of normalisations, K instances. Losses are scaled by
+`dymu.spec.task.Task.loss_weight`; costs are parameters and multiply-accumulates of one image. What a user
+can act upon is raised as a `dymu.errors.DymuError`.
 """
 
 import importlib

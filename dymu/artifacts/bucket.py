@@ -36,7 +36,12 @@ _CREDENTIALS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """What the storage calls one content of an object."""
+    """What the storage calls one content of an object.
+
+    Attributes:
+        e_tag: Its digest of the content, if it has one.
+        version: Its number of the version, if it keeps any.
+    """
 
     e_tag: str | None
     version: str | None

@@ -20,7 +20,11 @@ _STRICT = pydantic.ConfigDict(strict=True, arbitrary_types_allowed=True, extra="
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def config(cls: type[T]) -> type[T]:
-    """Turn a class into a frozen config; validation that one object can do goes to ``__post_init__``."""
+    """Turn a class into a frozen config; validation that one object can do goes to ``__post_init__``.
+
+    Its objects are made by field names, raise :class:`SpecError` for what does not fit, and are part of
+    addresses: two that are equal lead to one address.
+    """
     built: Any = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_STRICT)(cls)
     validated_init = built.__init__
 
@@ -72,6 +76,12 @@ def absent_means(default: Any) -> Any:
 def check(condition: bool, owner: object, field: str, expected: str) -> None:
     """Refuse a field value from ``__post_init__``.
 
+    Args:
+        condition: What must hold.
+        owner: The config.
+        field: Name of the field.
+        expected: What would be right, in words.
+
     Raises:
         SpecError: If ``condition`` is false; names the owner, field, value and what was expected.
     """
@@ -81,7 +91,11 @@ def check(condition: bool, owner: object, field: str, expected: str) -> None:
 
 
 def changed(value: T, changes: Mapping[str, Any]) -> T:
-    """A copy of a config with some fields replaced, validated like any other."""
+    """A copy of a config with some fields replaced, validated like any other.
+
+    Raises:
+        SpecError: If there is no such field or a value does not fit.
+    """
     return dataclasses.replace(value, **changes)  # type: ignore[type-var]
 
 

@@ -286,7 +286,11 @@ class ObjectStore(Store):
     # --- manifests -------------------------------------------------------------------------------------
 
     def save_manifest(self, manifest: Manifest) -> None:
-        """Write a manifest, with the seeds that the stored one of this name has beyond it."""
+        """Write a manifest, with the seeds that the stored one of this name has beyond it.
+
+        Raises:
+            StoreError: If the store cannot be written, or others change the manifest again and again.
+        """
         self._must_write(f"save manifest {manifest.name}")
         key = f"manifests/{manifest_file(manifest.name)}"
         for _ in range(_TRIES):

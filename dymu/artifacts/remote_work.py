@@ -35,7 +35,14 @@ Files = dict[str, dict[str, Any]]
 
 @dataclass(kw_only=True)
 class Snapshot:
-    """What ``WORK.json`` said when it was read or written last."""
+    """What ``WORK.json`` said when it was read or written last.
+
+    Attributes:
+        version: Of the object; ``None`` if there was none.
+        writer: Who wrote it.
+        serial: How often that writer had written it.
+        files: What the folder held.
+    """
 
     version: Version | None = None
     writer: str = ""

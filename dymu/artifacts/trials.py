@@ -56,7 +56,12 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """An objective: a record value and which way is better."""
+    """An objective: a record value and which way is better.
+
+    Attributes:
+        value: Name of the record value.
+        maximize: Whether larger is better.
+    """
 
     value: str
     maximize: bool

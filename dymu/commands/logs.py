@@ -74,6 +74,9 @@ def show_job(jobs: "Jobs", job_id: str, *, follow: bool) -> int:
     """Print the log of a job; the exit code of its driver, or 0 if it was not followed to its end.
 
     A connection that breaks is made again; what was printed before is not printed twice.
+
+    Raises:
+        BackendError: If the cluster stays away or knows no such job.
     """
     from dymu.run.jobs.client import patiently
 

@@ -116,7 +116,11 @@ def load_decoded(
 def open_decoded(
     dataset: Official, split: Split, place: DataPlace, *, source: Source, tell: Tell = silent
 ) -> Decoded:
-    """The arrays of one split of the source; see :func:`load_decoded`."""
+    """The arrays of one split of the source; see :func:`load_decoded`.
+
+    Raises:
+        DataError: If files are missing, damaged, or change meanwhile.
+    """
     root = require_root(place.root, dataset)
     with disk_errors(place.cache_dir, doing="decode data into"):
         place.cache_dir.mkdir(parents=True, exist_ok=True)

@@ -44,7 +44,12 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A ``.tar.gz`` or ``.gz`` and what is taken out of it."""
+    """A ``.tar.gz`` or ``.gz`` and what is taken out of it.
+
+    Attributes:
+        remote: Where it is, its size and checksum.
+        members: Files that are taken out.
+    """
 
     remote: RemoteFile
     members: tuple[Member, ...]

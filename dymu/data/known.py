@@ -18,7 +18,12 @@ from dymu.data.pascal import PASCAL
 
 @dataclass(frozen=True)
 class Known:
-    """A dataset with its defaults, and how it is downloaded if it can be."""
+    """A dataset that commands know by a name.
+
+    Attributes:
+        dataset: With its defaults.
+        recipe: How it is downloaded; ``None`` where its publisher allows no free download.
+    """
 
     dataset: Official
     recipe: Recipe | None = None

@@ -15,7 +15,13 @@ from dymu.networks.weight_hypernet import WeightHypernet
 
 @dataclass(frozen=True)
 class Controller:
-    """Anchor net, edge hypernet and, unless the anchor's weights are used as they are, weight hypernet."""
+    """Anchor net, edge hypernet and, unless the anchor's weights are used as they are, weight hypernet.
+
+    Attributes:
+        net: N streams of L layers, trained for one task each.
+        edge: Preference to parent logits.
+        weight: Preference to perturbations of normalisation; ``None`` for the anchor's own parameters.
+    """
 
     net: AnchorNet
     edge: EdgeHypernet
@@ -24,6 +30,10 @@ class Controller:
     @torch.no_grad()
     def parents(self, task_preference_SN: Tensor, resource_preference: float | Tensor) -> Tensor:
         """(S, L, N) most likely trees at one or at S resource preferences, on the CPU, in one batched call.
+
+        Args:
+            task_preference_SN: Rows on the simplex.
+            resource_preference: c in [0, 1], one for all or (S,).
 
         Raises:
             SpecError: If a preference does not lie on the simplex or c is outside [0, 1].
@@ -35,7 +45,11 @@ class Controller:
     def adaptation(
         self, task_preference_SN: Tensor, resource_preference: float | Tensor
     ) -> Adaptation | None:
-        """Perturbations of normalisation parameters, or ``None`` without a weight hypernet.
+        """Perturbations (S, D) of normalisation parameters, or ``None`` without a weight hypernet.
+
+        Args:
+            task_preference_SN: Rows on the simplex.
+            resource_preference: c in [0, 1], one for all or (S,).
 
         Raises:
             SpecError: As :meth:`parents`.
@@ -56,6 +70,12 @@ class Controller:
         mode: NormMode = "batch",
     ) -> list[Tensor]:
         """Predictions (B, ...) of every task by the network that a preference asks for.
+
+        Args:
+            images_BCHW: As the dataset prepares them.
+            task_preference_N: On the simplex.
+            resource_preference: c in [0, 1].
+            mode: Whose statistics normalisations use.
 
         Raises:
             SpecError: As :meth:`parents`.

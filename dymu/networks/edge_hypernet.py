@@ -17,7 +17,12 @@ class EdgeHypernet(nn.Module):
         self.heads = nn.Linear(size.hidden_dim, num_layers * num_tasks * num_tasks)
 
     def forward(self, task_preference_PN: Tensor, resource_preference_P: Tensor) -> Tensor:
-        """Parent logits (P, L, N, N): [preference, layer, child, parent]."""
+        """Parent logits (P, L, N, N): [preference, layer, child, parent].
+
+        Args:
+            task_preference_PN: Rows on the simplex.
+            resource_preference_P: c in [0, 1] of each.
+        """
         out = self.heads(self.trunk(task_preference_PN, resource_preference_P))
         return out.unflatten(1, (self.num_layers, self.num_tasks, self.num_tasks))
 

@@ -32,7 +32,12 @@ _Prefix = tuple[int, ...]  # number of the image, then streams of layers 0, 1, .
 
 @dataclass(frozen=True)
 class Adaptation:
-    """Perturbations of all scales and shifts, (P, D) over the nodes in the order of ``AnchorNet.nodes()``."""
+    """Perturbations of all affine channels of normalisations, nodes in the order of ``AnchorNet.nodes()``.
+
+    Attributes:
+        scale_PD: Added to the scales.
+        shift_PD: Added to the shifts.
+    """
 
     scale_PD: Tensor
     shift_PD: Tensor

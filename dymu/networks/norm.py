@@ -26,7 +26,13 @@ NormMode = Literal["train", "batch", "running", "collect", "replay"]
 
 @dataclass
 class Moments:
-    """Sums of batch means and variances (P*C,) over a number of batches."""
+    """Statistics of a normalisation over a number of batches.
+
+    Attributes:
+        mean_sum: Sum of the batches' means, (P*C,).
+        variance_sum: Sum of the batches' variances, (P*C,).
+        count: Batches.
+    """
 
     mean_sum: Tensor
     variance_sum: Tensor

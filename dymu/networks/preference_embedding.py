@@ -49,7 +49,12 @@ class PreferenceTrunk(nn.Module):
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, task_preference_PN: Tensor, resource_preference_P: Tensor) -> Tensor:
-        """Features (P, hidden_dim)."""
+        """Features (P, hidden_dim).
+
+        Args:
+            task_preference_PN: Rows on the simplex: weights of the tasks' embeddings.
+            resource_preference_P: c in [0, 1] of each: weight of one more embedding, if there is one.
+        """
         mixture = task_preference_PN
         if self.use_resource:
             mixture = torch.cat([task_preference_PN, resource_preference_P[:, None]], dim=1)

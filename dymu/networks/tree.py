@@ -13,13 +13,21 @@ from dymu.errors import SpecError
 
 
 def most_likely_parents(parent_logits_PLNN: Tensor) -> Tensor:
-    """(P, L, N) index of the most likely parent; ties go to the lowest stream (docs/protocol.md, no. 46)."""
+    """(P, L, N) index of the most likely parent; ties go to the lowest stream (docs/protocol.md, no. 46).
+
+    Args:
+        parent_logits_PLNN: [preference, layer, child, parent].
+    """
     best = parent_logits_PLNN.max(dim=-1, keepdim=True).values
     return (parent_logits_PLNN == best).to(torch.uint8).argmax(dim=-1)
 
 
 def paths(parents_PLN: Tensor) -> Tensor:
-    """(P, N, L) streams through which each head's features pass, layer 0 first."""
+    """(P, N, L) streams through which each head's features pass, layer 0 first.
+
+    Args:
+        parents_PLN: Trees as parent indices.
+    """
     num_layers = parents_PLN.shape[1]
     current_PN = parents_PLN[:, num_layers - 1]
     out = [current_PN]
@@ -41,7 +49,11 @@ def task_paths(parents: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def nodes_on_paths(paths_PNL: Tensor) -> Tensor:
-    """(P, L, N) whether node (l, i) lies on the path of some task: the nodes that run."""
+    """(P, L, N) whether node (l, i) lies on the path of some task: the nodes that run.
+
+    Args:
+        paths_PNL: By :func:`paths`.
+    """
     used_PLN = torch.zeros(len(paths_PNL), paths_PNL.shape[2], paths_PNL.shape[1], dtype=torch.bool)
     return used_PLN.scatter_(2, paths_PNL.transpose(1, 2), True)
 

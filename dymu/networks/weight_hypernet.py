@@ -21,7 +21,12 @@ class WeightHypernet(nn.Module):
         self.heads = nn.Linear(size.hidden_dim, 2 * num_channels)
 
     def forward(self, task_preference_PN: Tensor, resource_preference_P: Tensor) -> Adaptation:
-        """Perturbations (P, D) of scale and shift."""
+        """Perturbations (P, D) of scale and shift.
+
+        Args:
+            task_preference_PN: Rows on the simplex.
+            resource_preference_P: c in [0, 1] of each; has no effect without ``use_resource``.
+        """
         scale_PD, shift_PD = self.heads(self.trunk(task_preference_PN, resource_preference_P)).chunk(2, dim=1)
         return Adaptation(scale_PD, shift_PD)
 

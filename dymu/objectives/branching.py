@@ -63,7 +63,15 @@ class BranchingTerms(NamedTuple):
 
 
 def active_tasks(preference_PN: Tensor, threshold: float) -> Tensor:
-    """(P, N) whether a task is active: its preference is at least ``threshold``, so 0 makes all active."""
+    """Which tasks are active: those whose preference is at least tau (section 3.3.1).
+
+    Args:
+        preference_PN: Task preferences.
+        threshold: tau; 0 makes all active.
+
+    Returns:
+        (P, N) of bool.
+    """
     return preference_PN >= threshold
 
 
@@ -89,7 +97,15 @@ def gumbel_softmax(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
 
 
 def temperature_at(step: int, *, start: float, decay: float, every: int, floor: float) -> float:
-    """``start`` multiplied by ``decay`` after each ``every`` steps, never below ``floor`` (Appendix G)."""
+    """Temperature of Eq. 4 in a training step (Appendix G).
+
+    Args:
+        step: Training steps done.
+        start: Temperature of step 0.
+        decay: Factor after each ``every`` steps.
+        every: Training steps.
+        floor: Least temperature.
+    """
     return max(floor, start * decay ** (step // every))
 
 
@@ -98,6 +114,9 @@ def usage(parent_probs_PLNN: Tensor) -> Tensor:
 
     Exact for one-hot choices. For soft ones the children of a node are treated as independent, as in the
     paper; that is exact only where they share no descendants.
+
+    Args:
+        parent_probs_PLNN: Choices, rows sum to one.
 
     Returns:
         (P, L + 1, N); the last row, the heads, is one.
@@ -138,6 +157,11 @@ def inactive_loss(
     parent_probs_PLNN: Tensor, active_PN: Tensor, *, reading: BranchingReading = DEFAULT_READING
 ) -> Tensor:
     """Eq. 5: each inactive task should choose as the most similar active one, layer by layer.
+
+    Args:
+        parent_probs_PLNN: Choices.
+        active_PN: Active tasks.
+        reading: Open points of the equation.
 
     Returns:
         (P,); exactly zero where no task or every task is active (docs/protocol.md, nos. 20 and 22).

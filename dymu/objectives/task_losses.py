@@ -68,6 +68,11 @@ def task_loss(task: Task, prediction: Tensor, target: Tensor) -> Tensor:
 def grouped_task_loss(task: Task, prediction_BP: Tensor, target_B: Tensor) -> Tensor:
     """(P,) losses of P predictions for each example against one target.
 
+    Args:
+        task: Its kind decides the loss; not scaled by its ``loss_weight``.
+        prediction_BP: (B, P, ...) as the task's kind says.
+        target_B: (B, ...) as the task's kind says.
+
     Raises:
         DataError: As :func:`task_loss`.
     """
@@ -76,6 +81,11 @@ def grouped_task_loss(task: Task, prediction_BP: Tensor, target_B: Tensor) -> Te
 
 def loss_sums(task: Task, prediction_BP: Tensor, target_B: Tensor) -> LossSums:
     """The sums of a batch or of a part of it.
+
+    Args:
+        task: Its kind decides the loss.
+        prediction_BP: (B, P, ...) as the task's kind says.
+        target_B: (B, ...) as the task's kind says.
 
     Raises:
         DataError: As :func:`task_loss`.

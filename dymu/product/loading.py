@@ -21,7 +21,13 @@ _MLFLOW_SCHEMES = ("models:/", "runs:/")
 def load(
     address: str | Path, *, store: str | Path | Store | None = None, tracking_uri: str | None = None
 ) -> TrainedController:
-    """What :func:`dymu.run.loading.load` gives, but for the name of a study."""
+    """What :func:`dymu.run.loading.load` gives, but for the name of a study.
+
+    Raises:
+        SpecError: If there is no controller of that name, or it cannot be rebuilt.
+        StoreError: If the store lacks it.
+        TrackingError: If MLflow has no such model or cannot be reached.
+    """
     if isinstance(address, Path):
         return read_folder(address)
     if not isinstance(address, str):

@@ -17,7 +17,12 @@ _LOOKED_AT = 40  # artifacts a stage; more would not change a median by much, bu
 
 
 class Sample(NamedTuple):
-    """What one earlier artifact cost."""
+    """What one earlier artifact cost.
+
+    Attributes:
+        config: Of its step.
+        seconds: Of CPU time, or on another device.
+    """
 
     config: Mapping[str, Any]
     seconds: float

@@ -43,6 +43,13 @@ def predict_network(
 ) -> Prediction:
     """The network that a study's trained controller gives for a preference.
 
+    Args:
+        store: Where it is.
+        study: What was trained.
+        seed: Of the trained controller.
+        task_preference: One share per task, in the study's order, on the simplex.
+        resource_preference: c in [0, 1].
+
     Raises:
         SpecError: If the preference is not one, or the study's method has no controller.
         StoreError: If the study has not been trained at this seed.

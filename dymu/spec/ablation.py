@@ -171,7 +171,19 @@ BASELINE = "baseline"
 
 @config
 class Arm:
-    """A row of a table before it has results: a study and what is said about it."""
+    """A row of a table before it has results: a study and what is said about it.
+
+    Attributes:
+        name: Stable identifier; the baseline's is ``baseline``.
+        label: As printed.
+        study: What is run.
+        paper: The paper's values by record value name.
+        claims: What is expected of it against the baseline.
+        source: Where the paper prints the row.
+        changes: Against the baseline, by dotted path.
+        starts_at: First stage that may differ from the baseline's; empty for the baseline.
+        ad_hoc: Overrides of the command line; such an arm enters no table.
+    """
 
     name: str
     label: str

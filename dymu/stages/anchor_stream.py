@@ -68,7 +68,11 @@ class AnchorStreamConfig:
 
 
 class Trace(nn.Module):
-    """The loss of every training step; a module, so that checkpoints hold it."""
+    """The loss of every training step; a module, so that checkpoints hold it.
+
+    Attributes:
+        losses: (num_steps,); zero where training has not been.
+    """
 
     losses: Tensor
 

@@ -210,7 +210,17 @@ def temperature_of(settings: EdgeConfig, step: int) -> float:
 def sample_parents(
     settings: EdgeConfig, logits_PLNN: Tensor, temperature: float, generator: torch.Generator
 ) -> Tensor:
-    """Parent probabilities (P, L, N, N) as the configured kind of sample."""
+    """Parent probabilities as the configured kind of sample.
+
+    Args:
+        settings: Says which: ``probabilities`` draws no Gumbel noise, the others do (Eq. 4).
+        logits_PLNN: Of the edge hypernet.
+        temperature: zeta of Eq. 4.
+        generator: Draws the noise, on the CPU.
+
+    Returns:
+        (P, L, N, N), rows sum to one; ``straight_through`` is one-hot and has the soft one's gradients.
+    """
     if settings.sample == "probabilities":
         return logits_PLNN.softmax(dim=-1)
     noise = standard_gumbel(torch.rand(logits_PLNN.shape, generator=generator)).to(logits_PLNN.device)

@@ -24,10 +24,15 @@ Floats = NDArray[np.float64]
 
 
 class Predictor(Protocol):
-    """A trained method."""
+    """A trained method.
 
-    follows_resource: bool  # whether c changes anything
-    follows_task: bool  # whether the task preference does
+    Attributes:
+        follows_resource: Whether c changes anything.
+        follows_task: Whether the task preference does.
+    """
+
+    follows_resource: bool
+    follows_task: bool
 
     def measure(self, preferences_SN: Floats, resource: float, bench: Bench) -> Measurement:
         """Losses and metrics at S preferences."""

@@ -59,7 +59,13 @@ def run_tree(step: Step, context: RunContext) -> None:
 
 
 def save_tree(parents_LN: Tensor, logits_LNN: Tensor, context: RunContext) -> None:
-    """Publish a tree and the logits that it was read from."""
+    """Publish a tree and the logits that it was read from.
+
+    Args:
+        parents_LN: Parent of each node, as in :mod:`dymu.networks.tree`.
+        logits_LNN: [layer, child, parent].
+        context: Where the step writes.
+    """
     save_tensors({PARENTS: parents_LN, LOGITS: logits_LNN}, context.out_dir / TREE)
 
 

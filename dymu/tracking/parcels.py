@@ -16,7 +16,14 @@ Metric = tuple[str, float, int, int]
 
 @dataclass(kw_only=True)
 class Parcel:
-    """What one request tells about one run."""
+    """What one request tells about one run.
+
+    Attributes:
+        metrics: Key, value, time in ms and step of each.
+        params: Name to value.
+        tags: Name to value.
+        characters: Of everything in it, as text.
+    """
 
     metrics: list[Metric] = field(default_factory=list)
     params: dict[str, str] = field(default_factory=dict)

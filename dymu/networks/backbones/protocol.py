@@ -13,7 +13,11 @@ Shape = tuple[int, int, int]  # channels, height, width
 
 
 class Stem(Node, ABC):
-    """What all streams share before layer 0: it keeps its start and stored statistics, and runs once."""
+    """What all streams share before layer 0: it keeps its start and stored statistics, and runs once.
+
+    Attributes:
+        out_shape: Channels, height and width of its features.
+    """
 
     out_shape: Shape
 
@@ -23,7 +27,11 @@ class Stem(Node, ABC):
 
 
 class Block(Node, ABC):
-    """One branchable layer of a stream."""
+    """One branchable layer of a stream.
+
+    Attributes:
+        out_shape: Channels, height and width of its features.
+    """
 
     out_shape: Shape
 
@@ -63,4 +71,11 @@ class Backbone(Protocol):
         """A block of the given layer, 0 <= layer < L."""
 
     def head(self, task: Task, in_shape: Shape, skip_shape: Shape | None, image_shape: Shape) -> Head:
-        """The head of a task."""
+        """The head of a task.
+
+        Args:
+            task: What is predicted.
+            in_shape: Of the features of the last layer.
+            skip_shape: Of the features of ``skip_layer``; ``None`` if there is none.
+            image_shape: Of what dense predictions are as large as.
+        """

@@ -89,7 +89,11 @@ class Node:
 
 
 class Jobs(Protocol):
-    """A job server."""
+    """A job server.
+
+    Attributes:
+        address: Of its dashboard, http://HEAD:8265.
+    """
 
     address: str
 

@@ -271,6 +271,10 @@ def test_without_weights_the_explorer_shows_records_and_says_so(page: Any, repor
     )
     assert "weights are not in the store" in page.text(".source")
     assert parameters(page) == "900"
+    page.focus("#explorer-c")
+    page.press("ArrowRight")  # to the next c that was evaluated, which is the other end
+    assert page.run("document.querySelector('#explorer-c').value") == "1"
+    assert parameters(page) == "800"
 
 
 def test_tables_are_sorted_by_a_click_and_by_a_key(page: Any, report: Path) -> None:

@@ -218,7 +218,7 @@ def _row(heads: Sequence[str], row: _Row, outcome: Outcome) -> Markup:
             tag("details", tag("summary", text), about) if about else text,
             class_="plain claim",
         ),
-        tag("td", _sentence(row.why), class_="plain why"),
+        tag("td", f"{row.why[:1].upper()}{row.why[1:]}.", class_="plain why"),
         *(
             tag(
                 "td",
@@ -242,10 +242,9 @@ def _content(cell: Cell) -> Markup:
     )
 
 
-def pill(outcome: str) -> Markup:
+def pill(outcome: Outcome) -> Markup:
     """A verdict as a mark with its words."""
-    kind = next(kind for known, kind in OUTCOMES.items() if known == outcome)
-    return tag("span", outcome, class_="pill", data_is=kind)
+    return tag("span", outcome, class_="pill", data_is=OUTCOMES[outcome])
 
 
 def _deciding(rows: Sequence[_Row]) -> Markup | None:
@@ -288,10 +287,6 @@ def _signs(comparison: Comparison) -> str:
         "below 0": [seed for seed, difference in pairs if difference < 0],
     }
     return "; ".join(f"{words} at {', '.join(map(str, seeds))}" for words, seeds in named.items() if seeds)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _warning(title: str, lines: Sequence[str]) -> Markup | None:

@@ -254,7 +254,8 @@ def _cost_section(spent: Mapping[str, Spent]) -> Markup:
         tag(
             "p",
             f"{total.steps} steps took {duration(total.wall)} by the clock and {duration(total.cpu)} of CPU, "
-            f"{duration(total.device)} on accelerators. Arms and seeds need them {total.uses} times: "
+            f"{duration(total.device) if total.device else 'none'} on accelerators. Arms and seeds need them "
+            f"{total.uses} times: "
             f"the cache saved {duration(total.saved)}, {100 * share:.0f} % of what they would take alone.",
         ),
         _table_section(cost_table(spent)),

@@ -33,6 +33,8 @@
     return size !== 0 && size < 1e-3 ? value.toExponential(2) : `${parseFloat(value.toPrecision(4))}`;
   }
   const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}\u2026` : text);
+  // A name whose lines break behind underscores rather than anywhere.
+  const breakable = (name) => name.split(/(?<=_)/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
   function heat(share) {
     const at = clamp(share, 0, 1) * (VIRIDIS.length - 1);
     const low = Math.min(Math.floor(at), VIRIDIS.length - 2);
@@ -443,7 +445,7 @@
         "data-task": i, oninput: (event) => setShare(i, Number(event.target.value)),
       });
       return { output, input, row: make("div", { class: "slider" },
-        make("b", {}, make("i", { style: { background: colour(i) } }), task), output, input) };
+        make("b", {}, make("i", { style: { background: colour(i) } }), ...breakable(task)), output, input) };
     });
     const presets = [["equal", spec.tasks.map(() => 1 / count)],
       ...(count <= 5 ? spec.tasks.map((task, i) => [task, spec.tasks.map((_, j) => (i === j ? 1 : 0))]) : [])];
@@ -597,7 +599,7 @@
       const mean = (values) => sum(values.map((value, i) => value * share[i]));
       const kinds = [...new Set(Object.keys(point.metrics).map((name) => name.split("/").slice(1).join("/")))];
       const rows = spec.tasks.map((task, i) => make("tr", {},
-        make("th", { scope: "row" }, make("i", { style: { background: colour(i) } }), task),
+        make("th", { scope: "row" }, make("i", { style: { background: colour(i) } }), ...breakable(task)),
         make("td", {}, percent(state.r[i])),
         make("td", {}, short(mean(point.losses.map((row) => row[i])))),
         ...kinds.map((kind) => {

@@ -1,6 +1,8 @@
 """Rank correlation and entropy: closed forms, ties, and where they are undefined."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -57,3 +59,8 @@ def test_entropy_is_zero_for_one_task_and_largest_for_equal_preferences() -> Non
     values = entropy([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [1 / 3] * 3, [0.98, 0.01, 0.01]])
     np.testing.assert_allclose(values[:3], [0.0, math.log(2), math.log(3)], atol=1e-15)
     assert 0 < values[3] < values[1]
+
+
+def test_importing_it_does_not_import_scipy() -> None:
+    code = "import sys, dymu.metrics.correlation; sys.exit('scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

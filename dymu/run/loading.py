@@ -55,7 +55,8 @@ def controller_of_study(store: Store, study: Study, seed: int) -> TrainedControl
         SpecError: If the study's method has no controller, or the seed is none.
         StoreError: If the study has not been trained at this seed.
     """
-    if not isinstance(seed, int) or seed < 0:
+    given: object = seed  # from a notebook it is anything
+    if not isinstance(given, int) or given < 0:
         raise SpecError(f"seed is {seed!r}; expected a whole number from 0 on.")
     step = study.evaluation_step(seed)
     missing = [below.address for below in step.inputs.values() if not store.has(below.address)]

@@ -82,8 +82,8 @@ def stage_status(manifest: str, stage: str, state: str = "done") -> StageStatus:
         stage=stage,
         address=f"{stage}/0",
         state=state,
-        step=3 if state == "running" else None,
-        total=9 if state == "running" else None,
+        step=3 if state == "running" else 0,
+        total=9 if state == "running" else 0,
     )
 
 

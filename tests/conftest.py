@@ -164,7 +164,14 @@ def _flat(text: str) -> str:
 def s3_server() -> Iterator[dict[str, str]]:
     """The environment of an S3 server on loopback, with the bucket ``dymu``."""
     import boto3  # noqa: PLC0415 - takes seconds
+    from moto.s3.responses import S3Response  # noqa: PLC0415 - takes seconds
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes seconds
+
+    put, writing = S3Response.put_object, threading.Lock()
+
+    def put_alone(response: Any) -> Any:
+        with writing:
+            return put(response)
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -186,7 +193,10 @@ def s3_server() -> Iterator[dict[str, str]]:
     )
     client.create_bucket(Bucket="dymu")
     client.close()
-    yield environment
+    with pytest.MonkeyPatch.context() as patch:
+        # Moto looks whether the condition of a write holds and then writes, also for two requests at once.
+        patch.setattr(S3Response, "put_object", put_alone)
+        yield environment
     server.stop()
 
 

@@ -60,7 +60,7 @@ TAKEN: list[tuple[Store, Step]] = []
 
 def is_taken_over(step: Step, context: RunContext) -> None:
     """Another process finds the lease silent, takes it and publishes, while this one still works."""
-    store, _ = TAKEN[0]
+    store, _ = TAKEN[-1]
     (store.root / "leases" / f"{step.address}.json").write_text("")
     with store.lease(step.address):
         attempt = store.new_attempt(step.address)

@@ -186,8 +186,9 @@ def _carry_out(
             console.note(f"Error: {error}")
     if outcome.interrupted:
         console.print("Interrupted. Checkpoints are kept; the same command goes on from there.")
+    served = "" if options.tracking_uri else "  (`dymu ui` serves the database of the store)"
     for url in outcome.urls:
-        console.print(f"MLflow: {url}  (`dymu ui` serves the database of the store)", soft_wrap=True)
+        console.print(f"MLflow: {url}{served}", soft_wrap=True)
     return outcome.exit_code
 
 

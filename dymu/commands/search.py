@@ -244,8 +244,9 @@ def run_search(
         complain(outcome.tracking_error)
     if outcome.interrupted:
         console.print("Interrupted. Trials and checkpoints are kept; the same command goes on from there.")
+    served = "" if options.tracking_uri else "  (`dymu ui` serves the database of the store)"
     for url in outcome.urls:
-        console.print(f"MLflow: {url}  (`dymu ui` serves the database of the store)", soft_wrap=True)
+        console.print(f"MLflow: {url}{served}", soft_wrap=True)
     if outcome.exit_code or not isinstance(found, ArmSearch):
         return outcome.exit_code
     question = load_question(found.question, folder=Path.cwd())

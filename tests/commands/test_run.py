@@ -3,6 +3,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dymu.artifacts.store import Store
 from dymu.tracking.tags import NOTE_TAG, note_with_files
 
@@ -56,3 +58,29 @@ def test_an_ad_hoc_run_enters_no_table(dymu: Dymu, run_here: Dymu) -> None:
 def test_files_go_where_the_user_says(run_here: Dymu, tmp_path: Path) -> None:
     run_here("toy_studies:ours", "--out", str(tmp_path / "here"))
     assert (tmp_path / "here" / "table.md").exists()
+
+
+class Silent:
+    """A writer that tells nothing and knows a page."""
+
+    def __init__(self, _: Store, manifest: Any, **given: Any) -> None:
+        self.manifest = manifest
+        self.page = given["tracking_uri"] or "http://127.0.0.1:5000"
+
+    def sync(self) -> None:
+        pass
+
+    def finish(self, **_: Any) -> None:
+        pass
+
+    def url(self) -> str:
+        return str(self.page)
+
+
+def test_only_the_database_of_the_store_is_served_by_ui(dymu: Dymu, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dymu.run.study.StudyWriter", Silent)
+    run = ("run", "toy_studies:ours", "--backend", "local")
+    assert "MLflow: http://127.0.0.1:5000 (`dymu ui` serves" in dymu(*run).flat
+    said = dymu(*run, "--tracking-uri", "http://mlflow:5000")
+    assert "MLflow: http://mlflow:5000" in said.flat
+    assert "dymu ui" not in said.flat

@@ -99,7 +99,8 @@ def status(folder: Folder = None, as_json: Json = False) -> None:
         for service in services:
             state = "[green]up[/]" if service.alive else "[red]gone[/]"
             listing.add_row(service.name, str(service.pid), state, escape(service.log))
-        make_console().print(listing if services else f"No cluster is kept in {cluster.folder}; `dymu cluster up` starts one.")
+        none = f"No cluster is kept in {cluster.folder}; `dymu cluster up` starts one."
+        make_console().print(listing if services else none)
     up = bool(services) and all(service.alive for service in services)
     raise typer.Exit(0 if up else BackendError.exit_code)
 

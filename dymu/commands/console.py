@@ -32,7 +32,8 @@ def studies_named(store: Store, name: str) -> list[Manifest]:
     Args:
         store: Where they are.
         name: As `dymu status` prints it (``digits-ours.adaptation``), or as `dymu run` takes it: a question
-            (``ablations.adaptation``), a study (``studies.digits:ours``) or a module of studies.
+            (``ablations.adaptation``, or ``adaptation``), a study (``studies.digits:ours``) or a module of
+            studies.
 
     Raises:
         StoreError: If there is none; names those that there are.
@@ -49,10 +50,10 @@ def studies_named(store: Store, name: str) -> list[Manifest]:
     raise unknown_manifest(store.location, name, [manifest.name for manifest in known])
 
 
-def _shorter(target: str) -> tuple[str, str]:
-    """A target without the study that its question is asked about, and its module alone."""
+def _shorter(target: str) -> tuple[str, str, str]:
+    """A target without the study that its question is asked about, its module, and its last part."""
     question = target.partition(" ")[0]
-    return question, question.partition(":")[0]
+    return question, question.partition(":")[0], question.rpartition(".")[2]
 
 
 def one_study(store: Store, name: str | None) -> str:

@@ -113,10 +113,9 @@ def look_up(known: Sequence[Manifest], wanted: Wanted, has_records: Callable[[Ma
         if together:
             return Answer(manifests=tuple(together))
     there = f"there is {_listed(known)}" if known else "it is empty"
-    raise ReportError(
-        f"the store has no results for {wanted.text}{_nearest(pool, wanted)}: {there}. "
-        f"Make them: {_command(wanted)}."
-    )
+    near = _nearest(pool, wanted)
+    make = "" if near else f" Make them: {_command(wanted)}."
+    raise ReportError(f"the store has no results for {wanted.text}{near}: {there}.{make}")
 
 
 def _check_number(pool: Sequence[Manifest], wanted: Wanted) -> None:
@@ -214,11 +213,16 @@ def _command(wanted: Wanted) -> str:
     elif wanted.kind == "figure" and number in _FIGURES:
         commands = [f"ablations.{_FIGURES[number]}"]
     else:
-        commands = [wanted.study or f"ablations.{_REGULARIZER}"]
+        commands = [_target(wanted.study) if wanted.study else f"ablations.{_REGULARIZER}"]
     if wanted.study and ":" in wanted.study and wanted.study not in commands:
         return f"`dymu run {commands[-1]} --study {wanted.study}`"
     smaller = f", or on generated images `dymu run {commands[1]}`" if len(commands) > 1 else ""
     return f"`dymu run {commands[0]}`{smaller}"
+
+
+def _target(study: str) -> str:
+    """What `dymu run` takes for a study, which may be named as in tables: digits-ours."""
+    return "studies.MODULE:NAME" if "-" in study and ":" not in study else study
 
 
 def _choice(manifest: Manifest, among: Sequence[Manifest]) -> str:

@@ -61,6 +61,7 @@ def named(tmp_path: Path) -> Store:
         ("studies.digits:ours", ["digits-ours"]),
         ("studies.digits", ["digits-ours", "digits-phn"]),
         ("ablations.adaptation", ["digits-phn.adaptation"]),
+        ("adaptation", ["digits-phn.adaptation"]),
         ("ablations.adaptation --study studies.digits:phn", ["digits-phn.adaptation"]),
     ],
 )

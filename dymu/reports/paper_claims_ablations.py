@@ -203,7 +203,7 @@ _STATIC = (
     ),
     _retrained(
         "G19d",
-        "It is no larger than LTB's net",
+        "The net is no larger than LTB's",
         ".05 less the parameters beyond LTB's, relative",
         no_more_than(rich(_SIZE), rich(_SIZE, "ltb"), tolerance=0.05),
         (BASELINE, "ltb"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from dymu.artifacts.manifest import Manifest, ManifestArm
 from dymu.artifacts.store import Store
-from dymu.errors import ReportError
+from dymu.errors import ReportError, did_you_mean
 from dymu.reports.checks import Case, Check
 from dymu.reports.collect import results_of
 from dymu.reports.measures_settings import ARMS as SETTING
@@ -147,10 +147,12 @@ def _study_named(text: str, known: Sequence[Manifest]) -> str:
     name = _known_as(text, known)
     if name is not None:
         return name
-    there = ", ".join(sorted({plain(manifest.study) for manifest in known})) or "nothing"
+    names = sorted({plain(manifest.study) for manifest in known})
+    near = did_you_mean(plain(text.rpartition(".")[2].replace(":", "-")), names)
+    there = ", ".join(names) or "nothing"
     example = text if ":" in text else f"{text}:{OURS}"
     raise ReportError(
-        f"the store knows no study {text!r}; it knows {there}. Run it first, for instance with "
+        f"the store knows no study {text!r}{near}; it knows {there}. Run it first, for instance with "
         f"`dymu run ablations.branching_regularizer --study {example}`."
     )
 

@@ -45,6 +45,12 @@ def test_an_unknown_study_is_refused_with_what_there_is(study: Any) -> None:
         gather(study.store, "studies.scenes:ours")
 
 
+def test_a_study_that_is_nearly_right_is_told_with_the_right_one(study: Any) -> None:
+    study.publish()
+    with pytest.raises(ReportError, match=r"no study 'studies.digits:our' \(did you mean 'digits-ours'\?\)"):
+        gather(study.store, "studies.digits:our")
+
+
 def test_an_empty_store_knows_nothing(store: Store) -> None:
     with pytest.raises(ReportError, match="it knows nothing"):
         gather(store, "studies.digits")

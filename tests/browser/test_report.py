@@ -455,7 +455,7 @@ def test_claims_take_a_few_screens_of_a_phone(page: Any, report: Path) -> None:
     assert page.run("document.querySelector('#claims').getBoundingClientRect().height") < 2500
 
 
-@pytest.mark.parametrize("width", [1024, 1280])
+@pytest.mark.parametrize("width", [768, 1024, 1280])
 def test_tables_of_results_fit_a_screen(page: Any, report: Path, width: int) -> None:
     page.open(report, width=width)
     assert page.run("document.querySelectorAll('#results thead th').length") == 12

@@ -80,6 +80,8 @@
     }
     heads.forEach((head, column) => {
       const button = make("button", { type: "button" });
+      const arrow = head.querySelector(".arrow");
+      if (arrow) head.querySelector(".title").append("\u00a0", arrow); // no line ends between them
       button.append(...head.childNodes);
       (button.querySelector(".below") ?? button).insertAdjacentElement(
         button.querySelector(".below") ? "afterbegin" : "beforeend", make("span", { class: "sort", "aria-hidden": "true" }));
@@ -114,16 +116,16 @@
     name();
     claims.querySelector("h3").after(button);
   }
-  // A table that is too wide gets narrower columns, then puts what is behind ± on lines of its own; what is too
-  // wide then, too, scrolls below the names of its rows, and only that is a stop of the Tab key.
-  const DENSITIES = [[], ["tight"], ["tight", "stacked"]];
+  // A table that is too wide gets narrower columns, then puts what is behind ± on lines of its own, then is printed
+  // smaller; what is too wide then, too, scrolls below the names of its rows, and only that is a stop of the Tab key.
+  const DENSITIES = [[], ["tight"], ["tight", "stacked"], ["tight", "stacked", "small"]];
   function fit(scroller) {
     const first = scroller.querySelector("thead th");
     const names = { role: "region", tabindex: "0", "aria-label": scroller.getAttribute("aria-label") };
     function adjust() {
       if (!scroller.clientWidth) return;
       const narrow = (classes) => {
-        scroller.classList.remove("tight", "stacked", "scrolls");
+        scroller.classList.remove("tight", "stacked", "small", "scrolls");
         scroller.classList.add(...classes);
         return scroller.scrollWidth <= scroller.clientWidth;
       };

@@ -68,9 +68,9 @@ def test_many_seeds_are_a_band(study: Any) -> None:
         panel = curves(results_of(study.store, study.manifest), study.store)["edge"].axes[0]
     (band,) = panel.collections
     assert isinstance(band, PolyCollection)
-    corners = {tuple(corner) for corner in band.get_paths()[0].vertices.tolist()}
+    corners = {tuple(corner) for corner in np.asarray(band.get_paths()[0].vertices).tolist()}
     assert corners == {(0, 0), (1, 1), (2, 2), (0, 6), (1, 7), (2, 8)}
-    assert list(panel.lines[0].get_ydata()) == [3.0, 4.0, 5.0]
+    assert np.asarray(panel.lines[0].get_ydata()).tolist() == [3.0, 4.0, 5.0]
 
 
 def test_the_nets_of_a_static_grid_are_lines_of_one_figure(grid_study: Any) -> None:

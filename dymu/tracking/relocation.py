@@ -4,6 +4,7 @@ MLflow keeps the folder of each experiment, run and model by its whole path. In 
 moved these are folders of the store that it was made from, and whatever was told would end up there.
 """
 
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def check_place(store: Store) -> None:
     if places:
         raise TrackingError(
             f"{database} keeps files of runs in {', '.join(places)}, outside its store, which was copied or "
-            f"moved. `dymu cache relocate --store {store.location}` brings them here; if it is the same "
+            f"moved. `dymu cache relocate --store {shlex.quote(store.location)}` brings them here; if it is the same "
             "folder under another path, use that path."
         )
 

@@ -73,7 +73,7 @@ def test_a_copy_is_refused_with_what_to_do(told: Any, copy: Store) -> None:
     with pytest.raises(TrackingError) as caught:
         check_place(copy)
     assert f"keeps files of runs in {told.store.mlflow_dir / 'artifacts'}" in str(caught.value)
-    assert f"`dymu cache relocate --store {copy.root}`" in str(caught.value)
+    assert f"`dymu cache relocate --store '{copy.root}'`" in str(caught.value)
 
 
 def test_nothing_is_told_from_a_copy(told: Any, copy: Store) -> None:

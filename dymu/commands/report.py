@@ -83,7 +83,8 @@ def report(
         except StoreError as error:
             raise StoreError(f"{error} The report is written; --no-tracking leaves MLflow out.") from error
         if url:
-            console.print(f"MLflow: {url}", soft_wrap=True, highlight=False)
+            served = "" if tracking_uri else "  (`dymu ui` serves the database of the store)"
+            console.print(f"MLflow: {url}{served}", soft_wrap=True, highlight=False)
 
 
 def _results(store: "Store", text: str, *, allow_mixed: bool) -> "Results":

@@ -76,8 +76,8 @@ class PredictedNetwork(nn.Module):
                 statistics a prediction depends on the images beside it.
 
         Raises:
-            SpecError: If the images have another shape, or the network was recalibrated on images of the
-                other kind.
+            SpecError: If the images have another shape or are of float64, or the network was recalibrated on
+                images of the other kind.
         """
         own_images = self._has_own_images(images)
         if self.statistics == "stored" and own_images != self._calibrated_on_own_images:
@@ -165,6 +165,9 @@ class PredictedNetwork(nn.Module):
                 f"images are {kind}; expected a tensor of floating-point numbers, as the dataset prepares "
                 "them."
             )
+        weights = next(self.parameters()).dtype
+        if images.dtype == torch.float64 != weights:  # what numpy makes; other mixtures are autocast's
+            raise SpecError(f"images are {images.dtype}; expected {weights}, as images.float() gives.")
         if tuple(images.shape[1:]) not in shapes:
             one, each = (", ".join(map(str, shape)) for shape in shapes)
             raise SpecError(

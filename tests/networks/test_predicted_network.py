@@ -170,6 +170,18 @@ def test_what_is_no_tensor_of_numbers_is_refused(
         network_of(make_net(), make_trees(1)[0])(images)
 
 
+def test_images_of_double_precision_are_refused_by_a_network_of_single(
+    make_net: MakeNet, make_trees: MakeTrees
+) -> None:
+    network = network_of(make_net(), make_trees(1)[0]).float()
+    images = torch.zeros(2, *network.image_shape, dtype=torch.float64)
+    with pytest.raises(
+        SpecError, match=r"images are torch\.float64; expected torch\.float32, as images\.float"
+    ):
+        network(images)
+    assert network.double()(images)
+
+
 def test_a_recalibrated_network_wants_the_same_kind_of_images(
     make_net: MakeNet, make_trees: MakeTrees, images: Tensor
 ) -> None:

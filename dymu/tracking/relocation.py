@@ -63,8 +63,8 @@ def check_place(store: Store) -> None:
     if places:
         raise TrackingError(
             f"{database} keeps files of runs in {', '.join(places)}, outside its store, which was copied or "
-            f"moved. `dymu cache relocate --store {shlex.quote(store.location)}` brings them here; if it is the "
-            "same folder under another path, use that path."
+            f"moved. `dymu cache relocate --store {shlex.quote(store.location)}` brings them here; if it "
+            "is the same folder under another path, use that path."
         )
 
 

@@ -428,6 +428,7 @@ def test_print_shows_all_that_is_folded(page: Any, report: Path) -> None:
     hidden = f"{folded}.filter((e) => e.textContent && !e.checkVisibility()).length"
     assert page.run(hidden) > len(CHECKS)
     page.call("Emulation.setEmulatedMedia", media="print")
+    page.browser.resize(718, 1000)  # A4 between the usual margins
     try:
         assert page.run(hidden) == 0
         assert page.run(TOO_WIDE) == 0

@@ -29,11 +29,15 @@ settings.register_profile("repeatable", derandomize=True, **_PATIENT)
 settings.register_profile("explore", max_examples=2000, **_PATIENT)
 settings.load_profile("repeatable")
 
-# Nor does it depend on the stores, servers, clusters and buckets of whoever runs the tests.
+# Nor does it depend on the stores, servers, clusters, buckets and terminal of whoever runs the tests.
 _FOREIGN = ("DYMU_", "MLFLOW_", "OPTUNA_", "RAY_", "AWS_", "AZURE_", "GOOGLE_", "XDG_")
 _WANTED = {"DYMU_DATA", "RAY_AUTH_MODE"}  # the root for tests marked ``data``; what the Makefile sets
-for _name in [name for name in os.environ if name.startswith(_FOREIGN) and name not in _WANTED]:
+_TERMINAL = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR")
+for _name in [
+    name for name in os.environ if name.startswith((*_FOREIGN, *_TERMINAL)) and name not in _WANTED
+]:
     del os.environ[_name]
+os.environ["TERM"] = "xterm"
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray makes a token below HOME
 for _name in ("no_proxy", "NO_PROXY"):  # servers of tests are on loopback
     os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1", "localhost")))

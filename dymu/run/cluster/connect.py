@@ -85,7 +85,11 @@ def _scratch(shared: Path | None) -> Path:
     parent = shared or Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir())
     for other in parent.glob("dymu-*"):
         alive = other / _ALIVE
-        if not alive.exists() or alive.stat().st_uid != os.getuid():
+        try:
+            mine = alive.stat().st_uid == os.getuid()
+        except OSError:  # it has none, is removed just now, or nobody but another user may look into it
+            continue
+        if not mine:
             continue
         lock = FileLock(alive)
         with suppress(Timeout), lock.acquire(blocking=False):

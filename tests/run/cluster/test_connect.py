@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -16,6 +17,24 @@ def test_scratch_of_killed_runs_is_removed_and_that_of_others_stays(tmp_path: Pa
     with FileLock(alive / _ALIVE):
         made = _scratch(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"dymu-alive", "dymu-foreign", made.name}
+
+
+def test_folders_that_only_another_user_may_open_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dymu-theirs").mkdir()
+    (tmp_path / "dymu-theirs" / _ALIVE).touch()
+    stat = os.stat
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if "dymu-theirs" in str(path) and str(path).endswith(_ALIVE):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    made = _scratch(tmp_path)
+    monkeypatch.undo()
+    assert {path.name for path in tmp_path.iterdir()} == {"dymu-theirs", made.name}
 
 
 def test_an_address_where_nothing_is_fails_at_once(tmp_path: Path) -> None:

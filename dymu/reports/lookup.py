@@ -231,7 +231,8 @@ def _choice(manifest: Manifest, among: Sequence[Manifest]) -> str:
     flags = [f"--question {_leaf(manifest)}"] if len(same) < len(among) and _leaf(manifest) else []
     if len(same) > 1:
         flags.append(f"--study {manifest.study}")
-    return f"{manifest.name}  {' '.join(flags)}"
+    width = max(len(other.name) for other in among)
+    return f"{manifest.name:<{width}}  {' '.join(flags)}"
 
 
 def _leaf(manifest: Manifest) -> str:

@@ -33,9 +33,7 @@ settings.load_profile("repeatable")
 _FOREIGN = ("DYMU_", "MLFLOW_", "OPTUNA_", "RAY_", "AWS_", "AZURE_", "GOOGLE_", "XDG_")
 _WANTED = {"DYMU_DATA", "RAY_AUTH_MODE"}  # the root for tests marked ``data``; what the Makefile sets
 _TERMINAL = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR")
-for _name in [
-    name for name in os.environ if name.startswith((*_FOREIGN, *_TERMINAL)) and name not in _WANTED
-]:
+for _name in {name for name in os.environ if name.startswith((*_FOREIGN, *_TERMINAL))} - _WANTED:
     del os.environ[_name]
 os.environ["TERM"] = "xterm"
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray makes a token below HOME

@@ -84,10 +84,13 @@ def test_override_is_undone_by_the_old_value(study: Study) -> None:
     [
         (
             "method.edge.active_treshold",
-            "EdgeConfig has no field 'active_treshold'; it has active_threshold, steps",
+            r"EdgeConfig has no field 'active_treshold' \(did you mean 'active_threshold'\?\); it has active",
         ),
-        ("method.egde.steps", "Branched has no field 'egde'; it has edge, anchor_steps"),
-        ("metod.edge.steps", "Study has no field 'metod'; it has name, dataset, method, evaluation"),
+        (
+            "method.egde.steps",
+            r"Branched has no field 'egde' \(did you mean 'edge'\?\); it has edge",
+        ),
+        ("metod.edge.steps", r"Study has no field 'metod' \(did you mean 'method'\?\); it has name, dataset"),
         ("", "Study has no field ''"),
         ("method.", "Branched has no field ''"),
         (".method", "Study has no field ''"),

@@ -201,6 +201,7 @@ def _binds(probe: socket.socket, port: int) -> bool:
 def _end(service: Service, patience_s: float) -> str:
     leader, members = service.leader(), service.members()
     if leader is None and not members:
+        _reap(service.pid)
         return f"{service.name}: was not running"
     count = len(members)
     if leader is not None:

@@ -116,9 +116,11 @@ def test_other_processes_of_the_same_program_are_left_alone(tmp_path: Path, star
         other.kill()
 
 
-def test_a_server_that_ends_at_its_start_shows_its_last_words(tmp_path: Path) -> None:
+def test_a_server_that_ends_at_its_start_shows_its_last_words(tmp_path: Path, started: list[Service]) -> None:
     with pytest.raises(BackendError, match=r"(?s)thing ended at its start.*no such luck.*Its log"):
-        run("raise SystemExit('no such luck')", tmp_path, [], until="never")
+        run("raise SystemExit('no such luck')", tmp_path, started, until="never")
+    assert end(started) == ["thing: was not running"]
+    assert not psutil.pid_exists(started[0].pid), "it has been waited for"
 
 
 def test_a_server_that_takes_too_long_is_told(tmp_path: Path, started: list[Service]) -> None:

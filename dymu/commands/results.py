@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dymu.commands.console import make_console, print_json, reading, studies_named
+from dymu.commands.console import garbage_left, make_console, print_json, reading, studies_named
 from dymu.commands.options import (
     FigureFormat,
     Json,
@@ -35,6 +35,7 @@ app = typer.Typer()
         "dymu table 3 --provenance --style html > table3.html",
     )
 )
+@garbage_left()
 def table(
     number: Annotated[
         int | None,
@@ -79,6 +80,7 @@ def table(
         "dymu figure 6 --table --style csv > figure6.csv",
     )
 )
+@garbage_left()
 def figure(
     which: Annotated[
         str,
@@ -130,6 +132,7 @@ def figure(
         "dymu claims --study studies.pascal5:ours --against studies.nyuv2:ours",
     )
 )
+@garbage_left()
 def claims(
     number: Annotated[int | None, typer.Argument(metavar="NUMBER", help="Of the paper's table.")] = None,
     study: StudyName = None,

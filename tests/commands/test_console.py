@@ -1,3 +1,4 @@
+import gc
 import json
 import logging
 from pathlib import Path
@@ -10,6 +11,7 @@ from dymu.artifacts.store import Store
 from dymu.commands.console import (
     complain,
     existing,
+    garbage_left,
     listing_of,
     make_console,
     one_study,
@@ -118,3 +120,18 @@ def test_warnings_are_shown_on_the_console(monkeypatch: pytest.MonkeyPatch) -> N
     show_warnings(console)
     logging.getLogger("dymu.run").warning("the cache is slow")
     assert "the cache is slow" in console.export_text()
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_what_a_verb_leaves_is_not_looked_through(collecting: bool) -> None:
+    if not collecting:
+        gc.disable()
+    try:
+        with garbage_left():
+            assert not gc.isenabled()
+            kept = [[number] for number in range(100)]
+        assert gc.isenabled() is collecting
+        assert gc.get_freeze_count() >= len(kept)
+        assert not any(one is kept for one in gc.get_objects())
+    finally:
+        gc.enable()

@@ -128,6 +128,7 @@ def _draw(results: Results, found: Sequence[Curve]) -> Figure:
             _draw_group(axis, [curve.lines for curve in found if curve.arms == arms], metric, index)
         axis.set_title(task_text(metric.replace("/*", ", mean over tasks"), 40), loc="left")
         axis.margins(x=0.02)
+        axis.locator_params(nbins=4)
         if metric in _LOGARITHMIC:
             _make_logarithmic(axis)
     for axis in axes[len(metrics) :]:

@@ -62,6 +62,7 @@ def preference_loss(results: Results) -> Figure:
             for c in in_order(set(measured[arm.name])):
                 preference_SN, loss_SN = measured[arm.name][c]
                 _draw(axis, preference_SN[:, column], loss_SN[:, column], resource_style(c, resources))
+            axis.locator_params(axis="y", nbins=5)
             axis.set_xlim(-0.02, 1.02)
             axis.set_xticks((0, 0.25, 0.5, 0.75, 1), ("0", "", "0.5", "", "1"))
             if row == 0:

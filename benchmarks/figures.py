@@ -97,7 +97,7 @@ def main() -> None:
         print(f"{arguments.records} records; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
         for figure in arguments.figures:
             words = ["figure", figure, "--store", str(store.root), "--question", "sweep"]
-            words += ["--study", "nyuv2-0", "--out", folder]
+            words += ["--study", "nyuv2-0", "--out", f"{folder}/{figure}"]  # none finds what another has drawn
             words += [word for name in arguments.format for word in ("--format", name)]
             before, began = children_seconds(), time.perf_counter()
             torch = draw(words)

@@ -95,9 +95,9 @@ def main() -> None:
             store.save_manifest(question(number))
         add_training(store, np.random.default_rng(1))
         print(f"{arguments.records} records; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-        for figure in arguments.figures:
+        for figure in arguments.figures:  # a folder each: what is drawn there already is kept
             words = ["figure", figure, "--store", str(store.root), "--question", "sweep"]
-            words += ["--study", "nyuv2-0", "--out", f"{folder}/{figure}"]  # none finds what another has drawn
+            words += ["--study", "nyuv2-0", "--out", f"{folder}/{figure}"]
             words += [word for name in arguments.format for word in ("--format", name)]
             before, began = children_seconds(), time.perf_counter()
             torch = draw(words)

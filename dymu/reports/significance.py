@@ -15,6 +15,7 @@ from dymu.spec.ablation import BASELINE
 # The exact test of 30 pairs takes milliseconds, that of 40 a second. Of more seeds the first are taken.
 MOST_PAIRS = 30
 _DIFFERENCE, _P = "Diff.", "p"
+_EFFECT_SIZE = "g: the same in standard deviations of the differences, corrected for few seeds (Hedges)"
 
 Row = tuple[ManifestArm, float | None]
 """An arm at a resource preference."""
@@ -94,10 +95,11 @@ class Significance:
         fewest, most = min(counts), max(counts)
         seeds = f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds"
         least = " and ".join(dict.fromkeys(f"{smallest_p(n):.2g}" for n in (fewest, most)))
+        sized = any(effect_size(found.differences) is not None for _, found in self._found.values())
         yield (
             f"{_DIFFERENCE}: {self._title} less that of {self._label} at the same seed and c (a method "
-            "without c: at the smallest), mean ± half of the 95 % t-interval; g: the same in standard "
-            "deviations of the differences, corrected for few seeds (Hedges)."
+            "without c: at the smallest), mean ± half of the 95 % t-interval"
+            + (f"; {_EFFECT_SIZE}." if sized else ".")
         )
         yield (
             f"{_P}: exact two-sided sign-flip test of these differences, adjusted by Benjamini and Hochberg "

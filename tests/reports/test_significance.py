@@ -144,6 +144,16 @@ def test_the_note_says_what_was_done_and_how_small_p_can_be(results: Results) ->
     assert "the 2 tests of this table; unadjusted, 2 to 3 seeds give no less than 0.5 and 0.25." in note
 
 
+@pytest.mark.parametrize(("seeds", "told"), [((0, 1), False), ((0, 1, 2), True)])
+def test_the_effect_size_is_explained_where_it_stands(
+    results: Results, seeds: tuple[int, ...], told: bool
+) -> None:
+    tested = of(results, {name: {seed: own[seed] for seed in seeds} for name, own in VALUES.items()})
+    assert ("g: the same in standard deviations" in next(iter(tested.notes()))) is told
+    shown = any(" g " in f" {cell.detail}" for arm in results.arms for cell in tested.cells(arm, [0.0]))
+    assert shown is told
+
+
 def test_more_seeds_than_can_be_enumerated_are_cut() -> None:
     many = {seed: float(seed + 1) for seed in range(100)}
     found = paired_up_to(MOST_PAIRS, many, dict.fromkeys(many, 0.0))
